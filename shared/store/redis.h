@@ -1,0 +1,37 @@
+/* Redis: one hiredis connection in the loop, with reconnection, a bound on outstanding commands and deadlines.
+ *
+ * Commands are pipelined: those issued in one turn leave in one write, and are executed in order. On a lost connection
+ * every outstanding command ends with REDIS_UNCERTAIN; what comes while there is none with REDIS_UNAVAILABLE. */
+#ifndef PARLEY_STORE_REDIS_H
+#define PARLEY_STORE_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/text.h"
+#include "shared/net/loop.h"
+
+struct redis;
+struct redisReply;
+
+enum redis_outcome { REDIS_OK, REDIS_REFUSED /* an error reply */, REDIS_UNAVAILABLE, REDIS_BUSY, REDIS_UNCERTAIN };
+
+/* Never called before redis_command returns, and exactly once. `reply` is NULL unless REDIS_OK or REDIS_REFUSED. */
+typedef void (*redis_callback)(void *context, enum redis_outcome outcome, const struct redisReply *reply);
+typedef void (*redis_on_state)(void *context, bool connected);
+
+struct redis_options {
+    const char *address;           /* "/path/of/socket" or "host:port" */
+    size_t max_outstanding;
+    int64_t deadline_ms;           /* the oldest outstanding command may take this long, then the connection is dropped */
+};
+
+struct redis *redis_create(struct loop *loop, const struct redis_options *options, redis_on_state on_state, void *context);
+bool redis_is_connected(const struct redis *redis);
+size_t redis_outstanding(const struct redis *redis);
+const char *redis_last_error(const struct redis *redis);
+void redis_command(struct redis *redis, const struct text *words, size_t word_count, redis_callback callback, void *context);
+void redis_destroy(struct redis **redis);
+
+#endif
