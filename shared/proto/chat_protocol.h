@@ -51,7 +51,7 @@ enum chat_change_kind {
     CHAT_CHANGE_REMOVED,      /* members: member_removed for each */
     CHAT_CHANGE_UPDATED,      /* detail: the changed members of the chat as JSON text; history when it changed */
     CHAT_CHANGE_DELETED,      /* member_removed for all; the log answers not_found from then on */
-    CHAT_CHANGE_BLOCKS,       /* blocked: 0 or 1, a direct chat in which nobody can write; no event */
+    CHAT_CHANGE_BLOCKS,       /* blocked: bit 0: the member with the smaller id may not write, bit 1: the other; no event */
 };
 #define CHAT_CHANGE_MEMBER_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) ID(T, user_id) NUMBER(T, role)
 CODEC_DECLARE(chat_change_member, CHAT_CHANGE_MEMBER_FIELDS)
