@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     const char *data; /* NULL only when length is 0: an absent text */
@@ -20,6 +21,14 @@ struct text text_of(const char *string);      /* a terminated string; NULL gives
 bool text_equal(struct text a, struct text b);
 bool text_is(struct text view, const char *string);
 bool text_is_utf8(struct text view);          /* RFC 3629: no surrogates, no overlong forms, at most U+10FFFF */
+/* Bytes of the well-formed UTF-8 sequence that the view begins with, 1 to 4; 0 when it begins with none. */
+size_t text_utf8_length(struct text view);
+/* The beginning of the view: at most max_bytes, not ending inside a UTF-8 sequence. */
+struct text text_cut(struct text view, size_t max_bytes);
+
+#define TEXT_NUMBER_SIZE 21 /* a sign, 19 digits and the terminator */
+size_t text_format_number(int64_t number, char out[TEXT_NUMBER_SIZE]); /* terminated; returns the length */
+
 char *text_to_string(struct text view);       /* a terminated copy, owned by the caller (mem_free) */
 
 #endif
