@@ -37,9 +37,11 @@ void json_destroy(struct json_document **document);
 struct json_reader {
     const struct cJSON *object;
     struct json_document *document;
+    struct text bytes;                /* the object as the peer wrote it */
     const char *prefix;               /* put before the member's name in pointers */
     const char *taken[JSON_READER_MEMBERS];
     int taken_count;
+    bool is_map;                      /* its members are walked: none is unknown */
     bool failed;
     struct json_fault fault;          /* the first one */
 };
@@ -60,7 +62,8 @@ struct text json_take_text(struct json_reader *reader, const char *member, enum 
 /* As json_take_text but null is allowed: *is_null_out tells (absent: false). */
 struct text json_take_text_or_null(struct json_reader *reader, const char *member, size_t max_bytes, bool *is_null_out);
 int64_t json_take_id(struct json_reader *reader, const char *member, enum json_presence presence); /* 0 when absent */
-/* Whole numbers only (not 1.5, not 1e99, not "7"). */
+/* Plain whole numbers only (not 1.5, 1.0, 1e99 or "7"), and none beyond 2^53 - 1 either way: from there on readers of
+ * JSON do not agree what was meant. */
 int64_t json_take_number(struct json_reader *reader, const char *member, enum json_presence presence, int64_t minimum,
                          int64_t maximum);
 bool json_take_bool(struct json_reader *reader, const char *member, enum json_presence presence);

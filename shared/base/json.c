@@ -1,0 +1,61 @@
+/* Documents: the scan first, then cJSON. */
+#include "shared/base/json_document.h"
+
+#include <cjson/cJSON.h>
+
+#include "shared/base/json_scan.h"
+#include "shared/base/mem.h"
+
+/* cJSON keeps a number as a double and cannot tell 1.0 or 1e0 from 1. The scan has counted the
+ * numbers that are not plain, in the order of the text, which is also the order of the tree. */
+struct marker {
+    const struct json_scan *scan;
+    uint32_t number;
+    size_t next;
+};
+
+static void mark_odd_numbers(struct marker *marker, cJSON *node) {
+    for (; node != NULL && marker->next < marker->scan->odd_number_count; node = node->next) {
+        if (cJSON_IsNumber(node) && marker->number++ == marker->scan->odd_numbers[marker->next]) {
+            node->type |= JSON_ODD_NUMBER;
+            marker->next++;
+        }
+        mark_odd_numbers(marker, node->child);
+    }
+}
+
+static cJSON *build_tree(struct text bytes, const struct json_scan *scan) {
+    static bool hooked;
+    if (!hooked) {
+        cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = mem_alloc, .free_fn = mem_free});
+        hooked = true;
+    }
+    cJSON *root = cJSON_ParseWithLengthOpts(bytes.data, bytes.length, NULL, false);
+    mark_odd_numbers(&(struct marker){.scan = scan}, root);
+    return root;
+}
+
+struct json_document *json_parse(struct text bytes, struct json_fault *fault_out) {
+    struct json_scan scan;
+    if (!json_scan(bytes, &scan, fault_out))
+        return NULL;
+    cJSON *root = build_tree(bytes, &scan);
+    mem_free(scan.odd_numbers);
+    if (root == NULL) { /* the two disagree: a peer must not be able to end the process by it */
+        *fault_out = (struct json_fault){.code = "invalid_json", .reason = "is not valid JSON"};
+        return NULL;
+    }
+    struct json_document *document = mem_zalloc(sizeof *document);
+    document->root = root;
+    document->bytes = bytes;
+    return document;
+}
+
+void json_destroy(struct json_document **document) {
+    if (*document == NULL)
+        return;
+    cJSON_Delete((*document)->root);
+    arena_deinit(&(*document)->arena);
+    mem_free(*document);
+    *document = NULL;
+}
