@@ -11,7 +11,7 @@
 #include "shared/base/mem.h"
 
 #define SMALLEST_BLOCK 1024
-#define LARGEST_BLOCK 65536
+#define LARGEST_BLOCK  65536
 
 struct arena_block {
     struct arena_block *next;
@@ -20,19 +20,22 @@ struct arena_block {
     alignas(max_align_t) char bytes[];
 };
 
-static struct arena_block *block_create(size_t capacity) {
+static struct arena_block *block_create(size_t capacity)
+{
     struct arena_block *block = mem_zalloc(sizeof *block + capacity);
     block->capacity = capacity;
     return block;
 }
 
-static void *take(struct arena_block *block, size_t size) {
+static void *take(struct arena_block *block, size_t size)
+{
     void *taken = block->bytes + block->used;
     block->used += size;
     return taken;
 }
 
-static void *alloc_own_block(struct arena *arena, size_t size) {
+static void *alloc_own_block(struct arena *arena, size_t size)
+{
     struct arena_block *block = block_create(size);
     struct arena_block **link = arena->blocks == NULL ? &arena->blocks : &arena->blocks->next;
     block->next = *link;
@@ -40,7 +43,8 @@ static void *alloc_own_block(struct arena *arena, size_t size) {
     return take(block, size);
 }
 
-void *arena_alloc(struct arena *arena, size_t size) {
+void *arena_alloc(struct arena *arena, size_t size)
+{
     if (size > SIZE_MAX / 2)
         abort(); /* a length went wrong */
     size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
@@ -58,14 +62,16 @@ void *arena_alloc(struct arena *arena, size_t size) {
     return take(block, size);
 }
 
-struct text arena_text(struct arena *arena, struct text source) {
+struct text arena_text(struct arena *arena, struct text source)
+{
     char *copy = arena_alloc(arena, source.length + 1);
     if (source.length > 0)
         memcpy(copy, source.data, source.length);
     return (struct text){copy, source.length};
 }
 
-void arena_deinit(struct arena *arena) {
+void arena_deinit(struct arena *arena)
+{
     struct arena_block *block = arena->blocks;
     while (block != NULL) {
         struct arena_block *next = block->next;

@@ -11,14 +11,19 @@
 
 #define SMALLEST_CAPACITY 256
 
-void buffer_deinit(struct buffer *buffer) {
+void buffer_deinit(struct buffer *buffer)
+{
     mem_free(buffer->data);
     *buffer = BUFFER_EMPTY;
 }
 
-void buffer_clear(struct buffer *buffer) { buffer->length = 0; }
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->length = 0;
+}
 
-static void grow(struct buffer *buffer, size_t size) {
+static void grow(struct buffer *buffer, size_t size)
+{
     if (size > SIZE_MAX / 2 - buffer->length)
         abort(); /* no caller has that much: a length went wrong */
     size_t capacity = buffer->capacity == 0 ? SMALLEST_CAPACITY : buffer->capacity;
@@ -28,32 +33,38 @@ static void grow(struct buffer *buffer, size_t size) {
     buffer->capacity = capacity;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t size) {
+char *buffer_reserve(struct buffer *buffer, size_t size)
+{
     if (buffer->capacity - buffer->length < size || buffer->data == NULL)
         grow(buffer, size);
     return buffer->data + buffer->length;
 }
 
-void buffer_append(struct buffer *buffer, const void *bytes, size_t size) {
+void buffer_append(struct buffer *buffer, const void *bytes, size_t size)
+{
     if (size == 0)
         return;
     memcpy(buffer_reserve(buffer, size), bytes, size);
     buffer->length += size;
 }
 
-void buffer_append_text(struct buffer *buffer, struct text text) {
+void buffer_append_text(struct buffer *buffer, struct text text)
+{
     buffer_append(buffer, text.data, text.length);
 }
 
-void buffer_append_string(struct buffer *buffer, const char *string) {
+void buffer_append_string(struct buffer *buffer, const char *string)
+{
     buffer_append(buffer, string, strlen(string));
 }
 
-void buffer_append_number(struct buffer *buffer, int64_t number) {
+void buffer_append_number(struct buffer *buffer, int64_t number)
+{
     buffer->length += text_format_number(number, buffer_reserve(buffer, TEXT_NUMBER_SIZE));
 }
 
-void buffer_append_format(struct buffer *buffer, const char *format, ...) {
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
     for (size_t room = SMALLEST_CAPACITY;;) {
         va_list arguments;
         va_start(arguments, format);
@@ -69,6 +80,7 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...) {
     }
 }
 
-struct text buffer_text(const struct buffer *buffer) {
+struct text buffer_text(const struct buffer *buffer)
+{
     return (struct text){buffer->data, buffer->length};
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-int64_t id_random(void) {
+int64_t id_random(void)
+{
     for (;;) {
         uint64_t bits;
         ssize_t got = getrandom(&bits, sizeof bits, 0);
@@ -18,7 +19,8 @@ int64_t id_random(void) {
     }
 }
 
-void id_format(int64_t id, char out[ID_TEXT_SIZE]) {
+void id_format(int64_t id, char out[ID_TEXT_SIZE])
+{
     char digits[TEXT_NUMBER_SIZE];
     size_t length = text_format_number(id, digits);
     if (length >= ID_TEXT_SIZE)
@@ -26,7 +28,8 @@ void id_format(int64_t id, char out[ID_TEXT_SIZE]) {
     memcpy(out, digits, length + 1);
 }
 
-bool id_parse(struct text text, int64_t *id_out) {
+bool id_parse(struct text text, int64_t *id_out)
+{
     if (text.length == 0 || text.length >= ID_TEXT_SIZE || text.data[0] == '0')
         return false;
     uint64_t value = 0; /* 19 digits fit an unsigned 64-bit number */
@@ -43,7 +46,8 @@ bool id_parse(struct text text, int64_t *id_out) {
 
 /* Rows lie in Postgres by this number: changing the mix would orphan every chat. The mix is the
  * finaliser of splitmix64 (Steele, Lea and Flood, 2014). */
-uint32_t id_partition(int64_t chat_id, uint32_t partition_count) {
+uint32_t id_partition(int64_t chat_id, uint32_t partition_count)
+{
     uint64_t mixed = (uint64_t)chat_id;
     mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94D049BB133111EB);

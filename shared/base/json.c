@@ -14,7 +14,8 @@ struct marker {
     size_t next;
 };
 
-static void mark_odd_numbers(struct marker *marker, cJSON *node) {
+static void mark_odd_numbers(struct marker *marker, cJSON *node)
+{
     for (; node != NULL && marker->next < marker->scan->odd_number_count; node = node->next) {
         if (cJSON_IsNumber(node) && marker->number++ == marker->scan->odd_numbers[marker->next]) {
             node->type |= JSON_ODD_NUMBER;
@@ -24,7 +25,8 @@ static void mark_odd_numbers(struct marker *marker, cJSON *node) {
     }
 }
 
-static cJSON *build_tree(struct text bytes, const struct json_scan *scan) {
+static cJSON *build_tree(struct text bytes, const struct json_scan *scan)
+{
     static bool hooked;
     if (!hooked) {
         cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = mem_alloc, .free_fn = mem_free});
@@ -35,7 +37,8 @@ static cJSON *build_tree(struct text bytes, const struct json_scan *scan) {
     return root;
 }
 
-struct json_document *json_parse(struct text bytes, struct json_fault *fault_out) {
+struct json_document *json_parse(struct text bytes, struct json_fault *fault_out)
+{
     struct json_scan scan;
     if (!json_scan(bytes, &scan, fault_out))
         return NULL;
@@ -51,7 +54,8 @@ struct json_document *json_parse(struct text bytes, struct json_fault *fault_out
     return document;
 }
 
-void json_destroy(struct json_document **document) {
+void json_destroy(struct json_document **document)
+{
     if (*document == NULL)
         return;
     cJSON_Delete((*document)->root);

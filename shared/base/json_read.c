@@ -9,12 +9,14 @@
 #include "shared/base/json_scan.h"
 #include "shared/base/mem.h"
 
-struct json_reader json_reader_start(struct json_document *document, const char *prefix) {
+struct json_reader json_reader_start(struct json_document *document, const char *prefix)
+{
     return (struct json_reader){
         .object = document->root, .document = document, .bytes = document->bytes, .prefix = prefix};
 }
 
-static void fail_at(struct json_reader *reader, struct text member, const char *reason) {
+static void fail_at(struct json_reader *reader, struct text member, const char *reason)
+{
     if (reader->failed)
         return;
     reader->failed = true;
@@ -25,12 +27,14 @@ static void fail_at(struct json_reader *reader, struct text member, const char *
         json_pointer_add(reader->fault.pointer, member);
 }
 
-void json_reader_fail(struct json_reader *reader, const char *member, const char *reason) {
+void json_reader_fail(struct json_reader *reader, const char *member, const char *reason)
+{
     fail_at(reader, text_of(member), reason);
 }
 
 static void fail_item(struct json_reader *reader, const char *member, size_t index,
-                      const char *reason) {
+                      const char *reason)
+{
     char digits[TEXT_NUMBER_SIZE];
     if (reader->failed)
         return;
@@ -39,7 +43,8 @@ static void fail_item(struct json_reader *reader, const char *member, size_t ind
                      (struct text){digits, text_format_number((int64_t)index, digits)});
 }
 
-static bool is_taken(const struct json_reader *reader, const char *member) {
+static bool is_taken(const struct json_reader *reader, const char *member)
+{
     for (int i = 0; i < reader->taken_count; i++) {
         if (strcmp(reader->taken[i], member) == 0)
             return true;
@@ -47,7 +52,8 @@ static bool is_taken(const struct json_reader *reader, const char *member) {
     return false;
 }
 
-bool json_reader_finish(struct json_reader *reader, struct json_fault *fault_out) {
+bool json_reader_finish(struct json_reader *reader, struct json_fault *fault_out)
+{
     const cJSON *child = reader->object == NULL || reader->is_map ? NULL : reader->object->child;
     for (; child != NULL && !reader->failed; child = child->next) {
         if (!is_taken(reader, child->string))
@@ -58,13 +64,15 @@ bool json_reader_finish(struct json_reader *reader, struct json_fault *fault_out
     return !reader->failed;
 }
 
-bool json_has(const struct json_reader *reader, const char *member) {
+bool json_has(const struct json_reader *reader, const char *member)
+{
     return cJSON_GetObjectItemCaseSensitive(reader->object, member) != NULL;
 }
 
 /* The member's node; NULL when it is absent, which is a fault if it is required. */
 static const cJSON *take(struct json_reader *reader, const char *member,
-                         enum json_presence presence) {
+                         enum json_presence presence)
+{
     if (reader->object == NULL)
         return NULL; /* an absent object: whoever required it has failed already */
     if (!is_taken(reader, member)) {
@@ -78,7 +86,8 @@ static const cJSON *take(struct json_reader *reader, const char *member,
 }
 
 static struct text check_text(struct json_reader *reader, const char *member, const cJSON *node,
-                              size_t min_bytes, size_t max_bytes) {
+                              size_t min_bytes, size_t max_bytes)
+{
     struct text text = text_of(node->valuestring);
     if (!cJSON_IsString(node))
         json_reader_fail(reader, member, "must be a string");
@@ -92,13 +101,15 @@ static struct text check_text(struct json_reader *reader, const char *member, co
 }
 
 struct text json_take_text(struct json_reader *reader, const char *member,
-                           enum json_presence presence, size_t min_bytes, size_t max_bytes) {
+                           enum json_presence presence, size_t min_bytes, size_t max_bytes)
+{
     const cJSON *node = take(reader, member, presence);
     return node == NULL ? TEXT_NONE : check_text(reader, member, node, min_bytes, max_bytes);
 }
 
 struct text json_take_text_or_null(struct json_reader *reader, const char *member, size_t max_bytes,
-                                   bool *is_null_out) {
+                                   bool *is_null_out)
+{
     const cJSON *node = take(reader, member, JSON_OPTIONAL);
     *is_null_out = cJSON_IsNull(node);
     if (node == NULL || *is_null_out)
@@ -110,7 +121,8 @@ struct text json_take_text_or_null(struct json_reader *reader, const char *membe
     return check_text(reader, member, node, 0, max_bytes);
 }
 
-int64_t json_take_id(struct json_reader *reader, const char *member, enum json_presence presence) {
+int64_t json_take_id(struct json_reader *reader, const char *member, enum json_presence presence)
+{
     const cJSON *node = take(reader, member, presence);
     int64_t id = 0;
     if (node != NULL && !cJSON_IsString(node))
@@ -120,7 +132,8 @@ int64_t json_take_id(struct json_reader *reader, const char *member, enum json_p
     return id;
 }
 
-bool json_whole_number(const cJSON *value, int64_t minimum, int64_t maximum, int64_t *number_out) {
+bool json_whole_number(const cJSON *value, int64_t minimum, int64_t maximum, int64_t *number_out)
+{
     if (!cJSON_IsNumber(value) || (value->type & JSON_ODD_NUMBER) != 0)
         return false;
     int64_t number = (int64_t)value->valuedouble; /* exact: the scan has seen to it */
@@ -131,7 +144,8 @@ bool json_whole_number(const cJSON *value, int64_t minimum, int64_t maximum, int
 }
 
 int64_t json_take_number(struct json_reader *reader, const char *member,
-                         enum json_presence presence, int64_t minimum, int64_t maximum) {
+                         enum json_presence presence, int64_t minimum, int64_t maximum)
+{
     const cJSON *node = take(reader, member, presence);
     int64_t number = 0;
     if (node == NULL || json_whole_number(node, minimum, maximum, &number))
@@ -141,7 +155,8 @@ int64_t json_take_number(struct json_reader *reader, const char *member,
     return 0;
 }
 
-bool json_take_bool(struct json_reader *reader, const char *member, enum json_presence presence) {
+bool json_take_bool(struct json_reader *reader, const char *member, enum json_presence presence)
+{
     const cJSON *node = take(reader, member, presence);
     if (node != NULL && !cJSON_IsBool(node))
         json_reader_fail(reader, member, "must be true or false");
@@ -149,7 +164,8 @@ bool json_take_bool(struct json_reader *reader, const char *member, enum json_pr
 }
 
 int json_take_choice(struct json_reader *reader, const char *member, enum json_presence presence,
-                     const char *const *choices) {
+                     const char *const *choices)
+{
     const cJSON *node = take(reader, member, presence);
     if (node == NULL)
         return -1;
@@ -166,7 +182,8 @@ int json_take_choice(struct json_reader *reader, const char *member, enum json_p
 }
 
 struct text json_take_raw(struct json_reader *reader, const char *member,
-                          enum json_presence presence, size_t max_bytes) {
+                          enum json_presence presence, size_t max_bytes)
+{
     struct text value;
     if (take(reader, member, presence) == NULL || !json_scan_member(reader->bytes, member, &value))
         return TEXT_NONE;
@@ -176,7 +193,8 @@ struct text json_take_raw(struct json_reader *reader, const char *member,
     return TEXT_NONE;
 }
 
-static const char *child_prefix(const struct json_reader *reader, const char *member) {
+static const char *child_prefix(const struct json_reader *reader, const char *member)
+{
     char pointer[JSON_POINTER_SIZE] = "";
     struct text prefix = text_cut(text_of(reader->prefix), JSON_POINTER_SIZE - 1);
     memcpy(pointer, prefix.data, prefix.length);
@@ -185,7 +203,8 @@ static const char *child_prefix(const struct json_reader *reader, const char *me
 }
 
 struct json_reader json_take_object(struct json_reader *reader, const char *member,
-                                    enum json_presence presence) {
+                                    enum json_presence presence)
+{
     struct json_reader child = {.document = reader->document, .prefix = reader->prefix};
     const cJSON *node = take(reader, member, presence);
     if (node == NULL)
@@ -201,7 +220,8 @@ struct json_reader json_take_object(struct json_reader *reader, const char *memb
 }
 
 const cJSON *json_next_member(struct json_reader *reader, const cJSON *previous,
-                              struct text *key_out) {
+                              struct text *key_out)
+{
     reader->is_map = true;
     const cJSON *next = previous != NULL         ? previous->next
                         : reader->object == NULL ? NULL
@@ -218,7 +238,8 @@ struct placed_id {
     size_t index;
 };
 
-static int compare_placed(const void *a, const void *b) {
+static int compare_placed(const void *a, const void *b)
+{
     const struct placed_id *left = a, *right = b;
     if (left->id != right->id)
         return left->id < right->id ? -1 : 1;
@@ -226,7 +247,8 @@ static int compare_placed(const void *a, const void *b) {
 }
 
 /* The index of the first id that was there before, or count. */
-static size_t find_repeated(const int64_t *ids, size_t count) {
+static size_t find_repeated(const int64_t *ids, size_t count)
+{
     struct placed_id *placed = mem_array(count, sizeof *placed);
     size_t repeated = count;
     for (size_t i = 0; i < count; i++)
@@ -241,7 +263,8 @@ static size_t find_repeated(const int64_t *ids, size_t count) {
 }
 
 static bool read_ids(struct json_reader *reader, const char *member, const cJSON *array,
-                     int64_t *ids) {
+                     int64_t *ids)
+{
     size_t count = 0;
     for (const cJSON *item = array->child; item != NULL; item = item->next, count++) {
         if (!cJSON_IsString(item) || !id_parse(text_of(item->valuestring), &ids[count])) {
@@ -256,7 +279,8 @@ static bool read_ids(struct json_reader *reader, const char *member, const cJSON
 }
 
 size_t json_take_ids(struct json_reader *reader, const char *member, enum json_presence presence,
-                     size_t max_count, int64_t **ids_out) {
+                     size_t max_count, int64_t **ids_out)
+{
     *ids_out = NULL;
     const cJSON *node = take(reader, member, presence);
     if (node != NULL && !cJSON_IsArray(node))

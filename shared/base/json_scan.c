@@ -6,9 +6,9 @@
 
 #include "shared/base/mem.h"
 
-#define MAX_NUMBER_BYTES                                                                           \
+#define MAX_NUMBER_BYTES \
     63 /* cJSON copies a number into 64 bytes and would cut a longer one in two */
-#define MAX_EXACT                                                                                  \
+#define MAX_EXACT \
     "9007199254740991" /* 2^53 - 1: the largest that every double reader agrees on (RFC 7493) */
 
 struct frame { /* one open array or object */
@@ -32,18 +32,21 @@ struct scanner {
 
 static bool scan_value(struct scanner *scanner);
 
-static bool fail(struct scanner *scanner, const char *reason) {
+static bool fail(struct scanner *scanner, const char *reason)
+{
     scanner->reason = reason;
     return false;
 }
 
-static void skip_space(struct scanner *scanner) {
+static void skip_space(struct scanner *scanner)
+{
     while (scanner->at < scanner->end && (*scanner->at == ' ' || *scanner->at == '\n' ||
                                           *scanner->at == '\r' || *scanner->at == '\t'))
         scanner->at++;
 }
 
-static bool skip_char(struct scanner *scanner, char expected) {
+static bool skip_char(struct scanner *scanner, char expected)
+{
     if (scanner->at >= scanner->end || *scanner->at != expected)
         return false;
     scanner->at++;
@@ -52,10 +55,14 @@ static bool skip_char(struct scanner *scanner, char expected) {
 
 /* --- strings --- */
 
-static bool is_low_surrogate(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
+static bool is_low_surrogate(int unit)
+{
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
 
 /* After the `u`. */
-static bool scan_unicode_escape(struct scanner *scanner) {
+static bool scan_unicode_escape(struct scanner *scanner)
+{
     int unit = json_hex_unit(scanner->at, (size_t)(scanner->end - scanner->at));
     if (unit < 0)
         return fail(scanner, "\\u must be followed by four hexadecimal digits");
@@ -74,7 +81,8 @@ static bool scan_unicode_escape(struct scanner *scanner) {
 }
 
 /* At a backslash. */
-static bool scan_escape(struct scanner *scanner) {
+static bool scan_escape(struct scanner *scanner)
+{
     scanner->at++;
     if (skip_char(scanner, 'u'))
         return scan_unicode_escape(scanner);
@@ -86,7 +94,8 @@ static bool scan_escape(struct scanner *scanner) {
 }
 
 /* At a byte of a string that does not stand for itself, nor ends it. */
-static bool scan_special(struct scanner *scanner) {
+static bool scan_special(struct scanner *scanner)
+{
     if (*scanner->at == '\\')
         return scan_escape(scanner);
     if ((unsigned char)*scanner->at < 0x20)
@@ -100,7 +109,8 @@ static bool scan_special(struct scanner *scanner) {
 }
 
 /* At the opening quote; token_out is what lies between the quotes. */
-static bool scan_string(struct scanner *scanner, struct text *token_out) {
+static bool scan_string(struct scanner *scanner, struct text *token_out)
+{
     const char *start = ++scanner->at;
     for (;;) {
         scanner->at += json_plain_length(scanner->at, (size_t)(scanner->end - scanner->at));
@@ -118,14 +128,16 @@ static bool scan_string(struct scanner *scanner, struct text *token_out) {
 
 /* --- numbers and words --- */
 
-static bool skip_digits(struct scanner *scanner) {
+static bool skip_digits(struct scanner *scanner)
+{
     const char *start = scanner->at;
     while (scanner->at < scanner->end && *scanner->at >= '0' && *scanner->at <= '9')
         scanner->at++;
     return scanner->at > start;
 }
 
-static void note_number(struct scanner *scanner, bool is_odd) {
+static void note_number(struct scanner *scanner, bool is_odd)
+{
     struct json_scan *result = scanner->result;
     uint32_t ordinal = scanner->number_count++;
     if (!is_odd)
@@ -136,13 +148,15 @@ static void note_number(struct scanner *scanner, bool is_odd) {
     result->odd_numbers[result->odd_number_count++] = ordinal;
 }
 
-static bool is_exact(struct text digits) {
+static bool is_exact(struct text digits)
+{
     size_t most = sizeof MAX_EXACT - 1;
     return digits.length < most ||
            (digits.length == most && memcmp(digits.data, MAX_EXACT, most) <= 0);
 }
 
-static bool scan_whole(struct scanner *scanner, struct text *digits_out) {
+static bool scan_whole(struct scanner *scanner, struct text *digits_out)
+{
     const char *digits = scanner->at;
     if (!skip_digits(scanner))
         return fail(scanner, "is not a JSON value");
@@ -152,13 +166,15 @@ static bool scan_whole(struct scanner *scanner, struct text *digits_out) {
     return true;
 }
 
-static bool scan_fraction(struct scanner *scanner) {
+static bool scan_fraction(struct scanner *scanner)
+{
     if (!skip_char(scanner, '.') || skip_digits(scanner))
         return true;
     return fail(scanner, "has a number without digits after the point");
 }
 
-static bool scan_exponent(struct scanner *scanner) {
+static bool scan_exponent(struct scanner *scanner)
+{
     if (!skip_char(scanner, 'e') && !skip_char(scanner, 'E'))
         return true;
     if (!skip_char(scanner, '+'))
@@ -167,7 +183,8 @@ static bool scan_exponent(struct scanner *scanner) {
 }
 
 /* number = [ minus ] int [ frac ] [ exp ] (RFC 8259 section 6) */
-static bool scan_number(struct scanner *scanner) {
+static bool scan_number(struct scanner *scanner)
+{
     const char *start = scanner->at;
     skip_char(scanner, '-');
     struct text whole;
@@ -180,7 +197,8 @@ static bool scan_number(struct scanner *scanner) {
     return true;
 }
 
-static bool scan_word(struct scanner *scanner, const char *word) {
+static bool scan_word(struct scanner *scanner, const char *word)
+{
     size_t length = strlen(word);
     if ((size_t)(scanner->end - scanner->at) < length || memcmp(scanner->at, word, length) != 0)
         return fail(scanner, "is not a JSON value");
@@ -190,7 +208,8 @@ static bool scan_word(struct scanner *scanner, const char *word) {
 
 /* --- objects and arrays --- */
 
-static void push_key(struct scanner *scanner, struct text key) {
+static void push_key(struct scanner *scanner, struct text key)
+{
     if (scanner->key_count == scanner->key_capacity) {
         scanner->key_capacity = scanner->key_capacity == 0 ? 32 : scanner->key_capacity * 2;
         scanner->keys = mem_resize(scanner->keys, scanner->key_capacity * sizeof *scanner->keys);
@@ -198,7 +217,8 @@ static void push_key(struct scanner *scanner, struct text key) {
     scanner->keys[scanner->key_count++] = key;
 }
 
-static int compare_keys(const void *a, const void *b) {
+static int compare_keys(const void *a, const void *b)
+{
     const struct text *left = a, *right = b;
     if (left->length != right->length)
         return left->length < right->length ? -1 : 1;
@@ -207,7 +227,8 @@ static int compare_keys(const void *a, const void *b) {
 
 /* At the end of an object whose keys are the stack's from `first` on. Sorted, so that a peer who
  * sends thousands of keys does not cost their square. */
-static bool close_keys(struct scanner *scanner, size_t first) {
+static bool close_keys(struct scanner *scanner, size_t first)
+{
     struct text *keys = scanner->keys + first;
     size_t count = scanner->key_count - first;
     if (count > 1)
@@ -222,7 +243,8 @@ static bool close_keys(struct scanner *scanner, size_t first) {
     return true;
 }
 
-static bool scan_member(struct scanner *scanner, struct frame *frame) {
+static bool scan_member(struct scanner *scanner, struct frame *frame)
+{
     struct text token;
     frame->key = TEXT_NONE;
     skip_space(scanner);
@@ -238,7 +260,8 @@ static bool scan_member(struct scanner *scanner, struct frame *frame) {
     return scan_value(scanner);
 }
 
-static bool scan_members(struct scanner *scanner, struct frame *frame) {
+static bool scan_members(struct scanner *scanner, struct frame *frame)
+{
     size_t first_key = scanner->key_count;
     do {
         if (!scan_member(scanner, frame))
@@ -251,7 +274,8 @@ static bool scan_members(struct scanner *scanner, struct frame *frame) {
     return close_keys(scanner, first_key);
 }
 
-static bool scan_items(struct scanner *scanner, struct frame *frame) {
+static bool scan_items(struct scanner *scanner, struct frame *frame)
+{
     do {
         if (!scan_value(scanner))
             return false;
@@ -264,7 +288,8 @@ static bool scan_items(struct scanner *scanner, struct frame *frame) {
 }
 
 /* At the opening bracket or brace. */
-static bool scan_container(struct scanner *scanner, bool is_object) {
+static bool scan_container(struct scanner *scanner, bool is_object)
+{
     if (scanner->depth == JSON_MAX_DEPTH)
         return fail(scanner, "is nested too deep");
     struct frame *frame = &scanner->frames[scanner->depth++];
@@ -278,7 +303,8 @@ static bool scan_container(struct scanner *scanner, bool is_object) {
     return ok;
 }
 
-static bool scan_value(struct scanner *scanner) {
+static bool scan_value(struct scanner *scanner)
+{
     struct text token;
     skip_space(scanner);
     if (scanner->at >= scanner->end)
@@ -303,7 +329,8 @@ static bool scan_value(struct scanner *scanner) {
 
 /* --- the whole text --- */
 
-static void point_at(const struct scanner *scanner, char pointer[JSON_POINTER_SIZE]) {
+static void point_at(const struct scanner *scanner, char pointer[JSON_POINTER_SIZE])
+{
     for (size_t i = 0; i < scanner->depth; i++) {
         const struct frame *frame = &scanner->frames[i];
         char index[TEXT_NUMBER_SIZE];
@@ -319,15 +346,16 @@ static void point_at(const struct scanner *scanner, char pointer[JSON_POINTER_SI
 
 /* Bytes that are not UTF-8 are that first, whatever else is wrong with them: the code does not
  * depend on which of two faults comes first. */
-static void explain(const struct scanner *scanner, struct text bytes,
-                    struct json_fault *fault_out) {
+static void explain(const struct scanner *scanner, struct text bytes, struct json_fault *fault_out)
+{
     bool is_utf8 = text_is_utf8(bytes);
     *fault_out = (struct json_fault){.code = is_utf8 ? "invalid_json" : "invalid_utf8",
                                      .reason = is_utf8 ? scanner->reason : "is not valid UTF-8"};
     point_at(scanner, fault_out->pointer);
 }
 
-static bool scan_text(struct scanner *scanner, bool *is_object_out) {
+static bool scan_text(struct scanner *scanner, bool *is_object_out)
+{
     skip_space(scanner);
     *is_object_out = scanner->at < scanner->end && *scanner->at == '{';
     if (!scan_value(scanner))
@@ -336,7 +364,8 @@ static bool scan_text(struct scanner *scanner, bool *is_object_out) {
     return scanner->at == scanner->end || fail(scanner, "has something after its end");
 }
 
-bool json_scan(struct text bytes, struct json_scan *scan_out, struct json_fault *fault_out) {
+bool json_scan(struct text bytes, struct json_scan *scan_out, struct json_fault *fault_out)
+{
     *scan_out = (struct json_scan){NULL, 0};
     struct scanner scanner = {.at = bytes.data, .result = scan_out};
     scanner.end = bytes.data + bytes.length;

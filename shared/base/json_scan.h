@@ -12,7 +12,8 @@
  * quote and backslash. Eight at a time: in each byte of the word the top bit is set when it is
  * below 0x20, equal to one of the two, or above 0x7F (borrows may set it for a later byte too,
  * which the byte loop then looks at). */
-static inline size_t json_plain_length(const char *at, size_t size) {
+static inline size_t json_plain_length(const char *at, size_t size)
+{
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
     size_t length = 0;
     for (uint64_t word; length + sizeof word <= size; length += sizeof word) {
@@ -28,7 +29,10 @@ static inline size_t json_plain_length(const char *at, size_t size) {
 }
 
 int json_hex_unit(const char *digits, size_t size); /* the four digits after \u, or -1 */
-static inline bool json_is_high_surrogate(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
+static inline bool json_is_high_surrogate(int unit)
+{
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
 
 /* What the scan learns about a text that passes. */
 struct json_scan {

@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-static int hex_value(char digit) {
+static int hex_value(char digit)
+{
     if (digit >= '0' && digit <= '9')
         return digit - '0';
     int letter = digit | 0x20;
     return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
-int json_hex_unit(const char *digits, size_t size) {
+int json_hex_unit(const char *digits, size_t size)
+{
     int unit = 0;
     for (size_t i = 0; i < 4; i++) {
         int value = i < size ? hex_value(digits[i]) : -1;
@@ -22,7 +24,8 @@ int json_hex_unit(const char *digits, size_t size) {
     return unit;
 }
 
-static size_t put_utf8(char *out, uint32_t character) {
+static size_t put_utf8(char *out, uint32_t character)
+{
     static const unsigned char marks[] = {0, 0, 0xC0, 0xE0, 0xF0};
     size_t length = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
     for (size_t i = length - 1; i > 0; i--, character >>= 6)
@@ -32,7 +35,8 @@ static size_t put_utf8(char *out, uint32_t character) {
 }
 
 /* At the `u` of a valid escape; returns how many bytes of it were read. */
-static size_t unescape_unicode(const char *at, uint32_t *character_out) {
+static size_t unescape_unicode(const char *at, uint32_t *character_out)
+{
     uint32_t unit = (uint32_t)json_hex_unit(at + 1, 4);
     *character_out = unit;
     if (!json_is_high_surrogate((int)unit))
@@ -43,7 +47,8 @@ static size_t unescape_unicode(const char *at, uint32_t *character_out) {
 }
 
 /* At the byte after a backslash. */
-static size_t unescape_one(const char *at, uint32_t *character_out) {
+static size_t unescape_one(const char *at, uint32_t *character_out)
+{
     static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
     if (*at == 'u')
         return unescape_unicode(at, character_out);
@@ -52,7 +57,8 @@ static size_t unescape_one(const char *at, uint32_t *character_out) {
     return 1;
 }
 
-struct text json_unescape(struct text token, struct arena *arena) {
+struct text json_unescape(struct text token, struct arena *arena)
+{
     if (token.length == 0 || memchr(token.data, '\\', token.length) == NULL)
         return token;
     char *out = arena_alloc(arena, token.length); /* no escape is shorter than what it means */
@@ -71,13 +77,15 @@ struct text json_unescape(struct text token, struct arena *arena) {
 
 /* --- finding a member --- */
 
-static const char *skip_space(const char *at) {
+static const char *skip_space(const char *at)
+{
     while (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n')
         at++;
     return at;
 }
 
-static const char *skip_string(const char *at) {
+static const char *skip_string(const char *at)
+{
     for (at++; *at != '"'; at++) {
         if (*at == '\\')
             at++;
@@ -85,7 +93,8 @@ static const char *skip_string(const char *at) {
     return at + 1;
 }
 
-static const char *skip_container(const char *at) {
+static const char *skip_container(const char *at)
+{
     int depth = 0;
     do {
         if (*at == '"') {
@@ -102,7 +111,8 @@ static const char *skip_container(const char *at) {
 }
 
 /* Of a value inside an object: something follows it at least, the closing brace. */
-static const char *skip_value(const char *at) {
+static const char *skip_value(const char *at)
+{
     if (*at == '"')
         return skip_string(at);
     if (*at == '{' || *at == '[')
@@ -113,14 +123,16 @@ static const char *skip_value(const char *at) {
     return at;
 }
 
-static bool is_key(struct text token, const char *member) {
+static bool is_key(struct text token, const char *member)
+{
     struct arena arena = ARENA_EMPTY;
     bool is = text_is(json_unescape(token, &arena), member);
     arena_deinit(&arena);
     return is;
 }
 
-bool json_scan_member(struct text object, const char *member, struct text *value_out) {
+bool json_scan_member(struct text object, const char *member, struct text *value_out)
+{
     const char *at = skip_space(object.data);
     for (at = skip_space(at + 1); *at != '}'; at = skip_space(at)) {
         const char *after_key = skip_string(at);
@@ -140,7 +152,8 @@ bool json_scan_member(struct text object, const char *member, struct text *value
 
 /* --- pointers --- */
 
-void json_pointer_add(char pointer[JSON_POINTER_SIZE], struct text member) {
+void json_pointer_add(char pointer[JSON_POINTER_SIZE], struct text member)
+{
     size_t length = strlen(pointer);
     if (length + 1 >= JSON_POINTER_SIZE)
         return;

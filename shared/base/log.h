@@ -34,7 +34,7 @@ void log_init(const char *service, enum log_level level);
 void log_set_level(enum log_level level);
 /* Use the macros below. Strings are escaped, so that CR, LF and quotes of a peer never make a second line. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
-/* At most `per_second` lines of one event a second; the next line says how many were suppressed. */
+/* At most ten lines of one event a second; the next line has a field `suppressed` with how many were left out. */
 void log_write_limited(enum log_level level, const char *event, const struct log_field *fields);
 
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.kind = LOG_FIELD_END}})

@@ -5,17 +5,23 @@
 
 #include "shared/base/mem.h"
 
-struct text text_of(const char *string) {
+struct text text_of(const char *string)
+{
     return string == NULL ? TEXT_NONE : (struct text){string, strlen(string)};
 }
 
-bool text_equal(struct text a, struct text b) {
+bool text_equal(struct text a, struct text b)
+{
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
-bool text_is(struct text view, const char *string) { return text_equal(view, text_of(string)); }
+bool text_is(struct text view, const char *string)
+{
+    return text_equal(view, text_of(string));
+}
 
-char *text_to_string(struct text view) {
+char *text_to_string(struct text view)
+{
     char *string = mem_alloc(view.length + 1);
     if (view.length > 0)
         memcpy(string, view.data, view.length);
@@ -25,7 +31,8 @@ char *text_to_string(struct text view) {
 
 /* The table of RFC 3629 section 4: by the first byte, how many follow, and the bounds of the second
  * byte, which rule out overlong forms (E0, F0), surrogates (ED) and what is above U+10FFFF (F4). */
-static size_t sequence_shape(unsigned char first, unsigned char *low_out, unsigned char *high_out) {
+static size_t sequence_shape(unsigned char first, unsigned char *low_out, unsigned char *high_out)
+{
     *low_out = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
     *high_out = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
     if (first < 0x80)
@@ -35,7 +42,8 @@ static size_t sequence_shape(unsigned char first, unsigned char *low_out, unsign
     return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-size_t text_utf8_length(struct text view) {
+size_t text_utf8_length(struct text view)
+{
     const unsigned char *bytes = (const unsigned char *)view.data;
     unsigned char low, high;
     size_t length = view.length == 0 ? 0 : sequence_shape(bytes[0], &low, &high);
@@ -51,7 +59,8 @@ size_t text_utf8_length(struct text view) {
 }
 
 /* How many leading bytes are ASCII, eight at a time. */
-static size_t ascii_length(struct text view) {
+static size_t ascii_length(struct text view)
+{
     size_t at = 0;
     for (uint64_t word; at + sizeof word <= view.length; at += sizeof word) {
         memcpy(&word, view.data + at, sizeof word);
@@ -63,7 +72,8 @@ static size_t ascii_length(struct text view) {
     return at;
 }
 
-bool text_is_utf8(struct text view) {
+bool text_is_utf8(struct text view)
+{
     while (view.length > 0) {
         size_t length = ascii_length(view);
         if (length == 0)
@@ -75,7 +85,8 @@ bool text_is_utf8(struct text view) {
     return true;
 }
 
-struct text text_cut(struct text view, size_t max_bytes) {
+struct text text_cut(struct text view, size_t max_bytes)
+{
     if (view.length <= max_bytes)
         return view;
     size_t length = max_bytes;
@@ -85,7 +96,8 @@ struct text text_cut(struct text view, size_t max_bytes) {
     return (struct text){view.data, length};
 }
 
-size_t text_format_number(int64_t number, char out[TEXT_NUMBER_SIZE]) {
+size_t text_format_number(int64_t number, char out[TEXT_NUMBER_SIZE])
+{
     static const char pairs[] =
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
         "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
