@@ -1,0 +1,32 @@
+// REST calls of the page. Every error is a Problem with the code and the detail that the server gave (RFC 9457).
+
+export class Problem extends Error {
+  constructor(status, body) {
+    const first = body.errors?.[0];
+    super(first ? `${first.pointer.replace("/body/", "")} ${first.reason}` : body.detail || body.title || `status ${status}`);
+    this.status = status;
+    this.code = body.code ?? "unavailable";
+  }
+}
+
+export class Rest {
+  constructor(token = null) {
+    this.token = token;
+  }
+
+  async call(method, path, body) {
+    const headers = {};
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    let answer;
+    try {
+      answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    } catch {
+      throw new Problem(0, { detail: "The server cannot be reached." });
+    }
+    if (answer.status === 204) return null;
+    const content = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Problem(answer.status, content);
+    return content;
+  }
+}
