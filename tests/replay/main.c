@@ -57,6 +57,7 @@ struct replay {
     bool rest_busy, script_done, draining, reading_log;
     size_t offline_count;
     int64_t started_ms, script_started_ms, drain_deadline_ms, log_after;
+    int64_t stretch_ms;          /* the script takes at least so long: room for faults */
     bool failed;
 };
 
@@ -234,6 +235,7 @@ static void on_chat(void *context, int status, const cJSON *answer)
             device_go_online(member->device);
     }
     replay->script_started_ms = clock_monotonic_ms();
+    fprintf(stderr, "replay: the script begins\n"); /* tests/replay/run waits for this line */
     wake(replay);
 }
 
@@ -318,9 +320,19 @@ static void shuffle_devices(struct replay *replay)
     device_go_offline(member->device);
 }
 
+/* The step that a stretched script may have reached by now. */
+static size_t allowed_step(const struct replay *replay)
+{
+    int64_t elapsed_ms = clock_monotonic_ms() - replay->script_started_ms;
+    if (elapsed_ms >= replay->stretch_ms)
+        return replay->log.action_count;
+    return (size_t)elapsed_ms * replay->log.action_count / (size_t)replay->stretch_ms;
+}
+
 static void follow_script(struct replay *replay)
 {
-    while (replay->step < replay->log.action_count && !replay->rest_busy && replay->in_flight < WINDOW) {
+    size_t allowed = allowed_step(replay);
+    while (replay->step < allowed && !replay->rest_busy && replay->in_flight < WINDOW) {
         struct replay_action *action = &replay->log.actions[replay->step];
         if (action->kind != REPLAY_MESSAGE && replay->in_flight > 0)
             return;
@@ -498,9 +510,10 @@ static void release(struct replay *replay)
 
 static void print_help(void)
 {
-    printf("parley-replay --log FILE [--host 127.0.0.1] [--port 8080]\n\n"
+    printf("parley-replay --log FILE [--host 127.0.0.1] [--port 8080] [--seconds 0]\n\n"
            "Replays a chat log through a running Parley and checks what every member received. Ends with a summary\n"
-           "line; exit status 0 when nothing was lost, duplicated, out of order, leaked or altered.\n");
+           "line. --seconds stretches the script, to leave room for faults. Exit status 0 when nothing was lost,\n"
+           "duplicated, out of order, leaked or altered.\n");
 }
 
 int main(int argc, char **argv)
@@ -508,6 +521,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"log", required_argument, NULL, 'l'},
                                             {"host", required_argument, NULL, 'h'},
                                             {"port", required_argument, NULL, 'p'},
+                                            {"seconds", required_argument, NULL, 's'},
                                             {"help", no_argument, NULL, '?'},
                                             {NULL, 0, NULL, 0}};
     struct replay replay = {.host = "127.0.0.1", .port = 8080};
@@ -521,6 +535,8 @@ int main(int argc, char **argv)
             replay.host = optarg;
         else if (option == 'p')
             replay.port = (uint16_t)strtoul(optarg, NULL, 10);
+        else if (option == 's')
+            replay.stretch_ms = strtol(optarg, NULL, 10) * 1000;
         else {
             print_help();
             return 0;
