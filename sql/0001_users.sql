@@ -1,15 +1,15 @@
 -- users: accounts, devices, sessions, blocks, and the ordered feed of what changed about them.
 --
 -- Every verb that decides and writes is one function: it locks the account's row, decides, writes, and leaves its
--- changes in the feed, all in one transaction. The head of the feed is one row that is locked last and until the commit:
--- so offsets are gapless and in commit order, and two functions never wait for each other in a circle.
+-- changes in the feed, all in one transaction. The head of the feed is one row that is locked last and until the
+-- commit: so offsets are gapless and in commit order, and two functions never wait for each other in a circle.
 -- Functions answer `problem`: '' when done, otherwise a code of shared/net/problem.h. Kinds of changes are those of
 -- shared/proto/user_protocol.h.
 
 create schema users;
 grant usage on schema users to parley_user;
 
--- An erased account keeps its row, without a username and without anything personal, so that its id is never given again.
+-- An erased account keeps its row, without a username and without anything personal: its id is never given again.
 create table users.account (
     user_id       bigint primary key,
     username      text collate "C" unique,  -- lower case, a-z0-9._-; "C": the index serves searches by prefix
@@ -204,7 +204,7 @@ begin
     out_head := users.leave_change(3, p_user, v_device, p_session, 0);
 end $$;
 
--- Sessions that have expired, some at a time. Their tokens are refused from the moment of expiry on, with or without this.
+-- Sessions that have expired, some at a time. Their tokens are refused from the moment of expiry on, also without it.
 create function users.sweep_sessions(p_now_ms bigint, p_limit bigint, out swept bigint, out out_head bigint)
 language plpgsql set search_path = pg_catalog as $$
 declare

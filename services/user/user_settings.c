@@ -3,16 +3,17 @@
 
 struct user_settings user_settings;
 
-#define NUMBER(field, default_, minimum_, maximum_, help_)                                         \
-    {                                                                                              \
-        .key = "user." #field, .kind = SETTING_NUMBER,                                             \
-        .offset = offsetof(struct user_settings, field), .fallback = (default_),                   \
-        .minimum = (minimum_), .maximum = (maximum_), .help = (help_)                              \
+#define NUMBER(field, default_, minimum_, maximum_, help_)                       \
+    {                                                                            \
+        .key = "user." #field, .kind = SETTING_NUMBER,                           \
+        .offset = offsetof(struct user_settings, field), .fallback = (default_), \
+        .minimum = (minimum_), .maximum = (maximum_), .help = (help_)            \
     }
 
 static const struct setting items[] = {
     NUMBER(password_workers, "2", 1, 64, "Threads that hash passwords."),
-    NUMBER(password_queue, "128", 1, 10000, "Passwords that wait for a thread or are being hashed."),
+    NUMBER(password_queue, "128", 1, 10000,
+           "Passwords that wait for a thread or are being hashed."),
     NUMBER(password_memory_kib, "19456", 19456, 1048576, "Memory of one Argon2id hash, in KiB."),
     NUMBER(password_passes, "2", 2, 100, "Passes of one Argon2id hash over its memory."),
     NUMBER(session_days, "30", 1, 3650, "Days until a session expires."),

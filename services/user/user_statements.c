@@ -53,8 +53,7 @@ const size_t user_read_statement_count =
     sizeof user_read_statements / sizeof user_read_statements[0];
 
 const struct pg_statement user_write_statements[] = {
-    {"register",
-     "select users.register($1::bigint, $2::text, $3::text, $4::text, $5::bigint)"},
+    {"register", "select users.register($1::bigint, $2::text, $3::text, $4::text, $5::bigint)"},
     {"update", "update users.account a set display_name = coalesce($2::text, a.display_name), "
                "avatar = case when $3::boolean then $4::text else a.avatar end "
                "where a.user_id = $1::bigint and a.erased_at_ms is null returning " ACCOUNT},

@@ -136,7 +136,7 @@ typedef void (*user_on_blocks)(void *context, enum problem problem, const struct
                                size_t count);
 void user_store_blocks(struct user_store *store, int64_t user_id, struct user_position before,
                        int64_t limit, user_on_blocks on_blocks, void *context);
-/* NOT_FOUND: no such user; CONFLICT: too many blocks. The head is at or above the change, also when it is an old one. */
+/* NOT_FOUND: no such user; CONFLICT: too many blocks. The head is at or above the change, also of one made before. */
 void user_store_put_block(struct user_store *store, int64_t user_id, int64_t other_id,
                           user_on_head on_head, void *context);
 void user_store_delete_block(struct user_store *store, int64_t user_id, int64_t other_id,

@@ -13,8 +13,8 @@ static void answer_blocks(void *context, const struct pg_result *result)
     int rows = problem == PROBLEM_NONE ? pg_rows(result, 0) : 0;
     struct user_block *blocks = mem_array((size_t)rows, sizeof *blocks);
     for (int row = 0; row < rows; row++)
-        blocks[row] = (struct user_block){pg_number(result, 0, row, 0),
-                                          pg_number(result, 0, row, 1)};
+        blocks[row] =
+            (struct user_block){pg_number(result, 0, row, 0), pg_number(result, 0, row, 1)};
     question->answer.on_blocks(question->context, problem, blocks, (size_t)rows);
     mem_free(blocks);
     mem_free(question);
@@ -144,10 +144,10 @@ static void answer_devices(void *context, const struct pg_result *result)
         reply.devices = mem_array((size_t)rows, sizeof *reply.devices);
         reply.devices_count = (size_t)rows;
         for (int row = 0; row < rows; row++)
-            reply.devices[row] = (struct user_device){.user_id = pg_number(result, 0, row, 1),
-                                                      .device_id = pg_number(result, 0, row, 2),
-                                                      .created_change =
-                                                          pg_number(result, 0, row, 3)};
+            reply.devices[row] =
+                (struct user_device){.user_id = pg_number(result, 0, row, 1),
+                                     .device_id = pg_number(result, 0, row, 2),
+                                     .created_change = pg_number(result, 0, row, 3)};
     }
     question->answer.on_devices(question->context, problem, &reply);
     mem_free(reply.devices);

@@ -1,0 +1,40 @@
+/* Routes to handlers. The first match wins: the words `me` and `current` stand before the ids. */
+#include "services/user/user_handlers.h"
+#include "services/user/user_service.h"
+
+static const struct http_route routes[] = {
+    {HTTP_POST, "/v1/users", NULL, HTTP_PUBLIC | HTTP_BODY, user_accounts_register},
+    {HTTP_GET, "/v1/users", "q,limit,cursor", 0, user_profile_search},
+    {HTTP_GET, "/v1/users/me", NULL, 0, user_profile_own},
+    {HTTP_PATCH, "/v1/users/me", NULL, HTTP_BODY, user_profile_update},
+    {HTTP_DELETE, "/v1/users/me", NULL, 0, user_accounts_erase},
+    {HTTP_PUT, "/v1/users/me/password", NULL, HTTP_BODY, user_accounts_change_password},
+    {HTTP_GET, "/v1/users/me/blocks", "limit,cursor", 0, user_blocks_list},
+    {HTTP_PUT, "/v1/users/me/blocks/{user}", NULL, 0, user_blocks_put},
+    {HTTP_DELETE, "/v1/users/me/blocks/{user}", NULL, 0, user_blocks_delete},
+    {HTTP_GET, "/v1/users/{id}", NULL, 0, user_profile_get},
+    {HTTP_POST, "/v1/sessions", NULL, HTTP_PUBLIC | HTTP_BODY, user_login_open},
+    {HTTP_GET, "/v1/sessions", "limit,cursor", 0, user_sessions_list},
+    {HTTP_DELETE, "/v1/sessions/current", NULL, 0, user_sessions_end_current},
+    {HTTP_DELETE, "/v1/sessions/{id}", NULL, 0, user_sessions_end},
+};
+
+struct http_server *user_http_create(struct loop *loop, struct user_service *service,
+                                     char *message_out, int message_size)
+{
+    struct http_server_options options = {
+        .path = daemon_socket_path("user", "http"),
+        .routes = routes,
+        .route_count = sizeof routes / sizeof routes[0],
+        .service = service,
+        .authenticate = user_tokens_authenticate,
+        .authenticator_context = service->tokens,
+        .max_body_bytes = (size_t)limits.max_body_bytes,
+        .max_header_bytes = (size_t)daemon_settings.max_header_bytes,
+        .deadline_ms = daemon_settings.request_deadline_ms,
+        .idle_timeout_ms = daemon_settings.idle_timeout_ms,
+        .max_requests = (size_t)daemon_settings.max_requests,
+        .metrics_service = "user",
+    };
+    return http_server_create(loop, &options, message_out, message_size);
+}

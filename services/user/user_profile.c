@@ -1,0 +1,100 @@
+/* Profiles: one's own, another's, search by the beginning of the username. */
+#include "services/user/user_answer.h"
+#include "services/user/user_handlers.h"
+#include "services/user/user_names.h"
+#include "services/user/user_service.h"
+
+#define AVATAR_MAX_BYTES 2048
+
+static void answer(struct http_request *request, enum problem problem,
+                   const struct user_account *account)
+{
+    if (problem == PROBLEM_NONE)
+        user_answer_account(request, 200, account);
+    else
+        user_answer_problem(request, problem);
+}
+
+static void on_profile(void *context, enum problem problem, const struct user_account *account)
+{
+    answer(context, problem, account);
+}
+
+/* One's own account can only be missing when it was erased a moment ago. */
+static void on_own_profile(void *context, enum problem problem, const struct user_account *account)
+{
+    answer(context, problem == PROBLEM_NOT_FOUND ? PROBLEM_UNAUTHORIZED : problem, account);
+}
+
+void user_profile_own(void *service_, struct http_request *request)
+{
+    struct user_service *service = service_;
+    user_store_account(service->store, http_identity(request)->user_id, on_own_profile, request);
+}
+
+void user_profile_get(void *service_, struct http_request *request)
+{
+    struct user_service *service = service_;
+    user_store_account(service->store, http_path_id(request, "id"), on_profile, request);
+}
+
+void user_profile_update(void *service_, struct http_request *request)
+{
+    struct user_service *service = service_;
+    struct user_profile_change change = {.set_avatar = false};
+    bool avatar_is_null = false;
+    struct json_reader body = http_body(request);
+    change.display_name = json_take_text(&body, "display_name", JSON_OPTIONAL, 1, 128);
+    change.avatar = json_take_text_or_null(&body, "avatar", AVATAR_MAX_BYTES, &avatar_is_null);
+    change.set_avatar = json_has(&body, "avatar");
+    if (!http_body_finish(request, &body))
+        return;
+    if (avatar_is_null)
+        change.avatar = TEXT_NONE;
+    user_store_update(service->store, http_identity(request)->user_id, &change, on_own_profile,
+                      request);
+}
+
+/* --- GET /v1/users?q= --- */
+
+static void on_found(void *context, enum problem problem, const struct user_account *accounts,
+                     size_t count)
+{
+    struct user_page *page = context;
+    struct text last = TEXT_NONE;
+    if (problem != PROBLEM_NONE) {
+        user_answer_problem(page->request, problem);
+        return;
+    }
+    struct buffer body = BUFFER_EMPTY;
+    size_t shown = count > (size_t)page->limit ? (size_t)page->limit : count;
+    buffer_append_string(&body, "{\"items\":[");
+    for (size_t i = 0; i < shown; i++) {
+        if (i > 0)
+            buffer_append_string(&body, ",");
+        user_write_account(&body, &accounts[i]);
+        last = accounts[i].username;
+    }
+    user_page_end_by_name(&body, count > shown, last);
+    http_reply_json(page->request, 200, &body);
+    buffer_deinit(&body);
+}
+
+void user_profile_search(void *service_, struct http_request *request)
+{
+    struct user_service *service = service_;
+    char prefix[USERNAME_SIZE];
+    struct text q = http_query(request, "q");
+    struct user_page *page = arena_alloc(http_arena(request), sizeof *page);
+    if (q.length < 1 || q.length > USERNAME_MAX_BYTES) {
+        http_fail_field(request, "/query/q", "must be 1 to 32 bytes of a username's beginning");
+        return;
+    }
+    if (!user_page_by_name(request, page))
+        return;
+    if (username_normalise(q, prefix))
+        user_store_search(service->store, text_of(prefix), page->after, page->limit + 1, on_found,
+                          page);
+    else /* no username can begin like this */
+        on_found(page, PROBLEM_NONE, NULL, 0);
+}
