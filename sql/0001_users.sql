@@ -41,7 +41,7 @@ create table users.session (
     expires_at_ms   bigint not null,
     last_used_at_ms bigint
 );
-create index session_user on users.session (user_id, created_at_ms, session_id);
+create index session_order on users.session (user_id, created_at_ms, session_id);
 create index session_expiry on users.session (expires_at_ms);
 
 create table users.block (
