@@ -1,7 +1,7 @@
 /* The loop: one libevent base a process, timers, and work deferred to the end of the turn.
  *
  * "End of the turn" is where batching happens: handlers of one turn put items on a queue and ask for a flush; the flush
- * runs once, after every handler that was ready has run (a lower event priority, event_priority_set(3) of libevent). */
+ * runs once, after every handler that was ready has run. */
 #ifndef PARLEY_NET_LOOP_H
 #define PARLEY_NET_LOOP_H
 
