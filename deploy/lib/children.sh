@@ -18,8 +18,7 @@ readonly HOPELESS=' 64 69 78 126 127 '
 exec {PAUSE_FD}<> <(:) # nothing is ever written to it: `read -t` on it is a sleep without a process
 
 pause() { # seconds
-    local nothing
-    read -r -t "$1" -u "$PAUSE_FD" nothing || true
+    read -r -t "$1" -u "$PAUSE_FD" || true
 }
 
 now_ms() { # variable; monotonic, so that a clock set back delays nothing
@@ -36,13 +35,13 @@ say() {
 }
 
 read_processes() {
-    local name ready restart stop grace_s orphan command
-    while read -r name ready restart stop grace_s orphan command; do
+    local name is_ready restart stop grace_s orphan command
+    while read -r name is_ready restart stop grace_s orphan command; do
         [[ -n $name && $name != \#* ]] || continue
         [[ -n $command && $grace_s =~ ^[0-9]+$ ]] || DIE_STATUS=64 die "$PROCESSES: the row of '$name' lacks columns"
         if [[ $name == postgres && -z $PRIVATE_POSTGRES ]] || [[ $name == redis && -z $PRIVATE_REDIS ]]; then continue; fi
         ORDER+=("$name")
-        READY[$name]=$ready RESTART[$name]=$restart STOP[$name]=$stop GRACE_S[$name]=$grace_s
+        READY[$name]=$is_ready RESTART[$name]=$restart STOP[$name]=$stop GRACE_S[$name]=$grace_s
         ORPHAN[$name]=$orphan COMMAND[$name]=$command RESTARTS[$name]=0 FAILURES[$name]=0
     done <"$PROCESSES"
     [[ ${#ORDER[@]} -gt 0 ]] || DIE_STATUS=64 die "$PROCESSES has no rows"
@@ -100,7 +99,7 @@ spawn() { # name
     rm -f -- "$RUN_DIR/$name.ops"
     setsid "${AS_SERVICE[@]}" "--pdeathsig=${ORPHAN[$name]}" env "${CHILD_ENVIRONMENT[@]}" "${extra[@]}" \
         sh -c "$CHILD" sh "$work" $$ "$log" "$RUN_DIR/$name.pid" "${RESTARTS[$name]}" "${argv[@]}" \
-        </dev/null {LOCK_FD}>&- {PAUSE_FD}>&- &
+        </dev/null {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     PID[$name]=$!
     now_ms "STARTED_MS[$name]"
 }
@@ -116,7 +115,7 @@ run_once() { # name
     local name=$1 status=0
     local -a argv
     eval "argv=(${COMMAND[$name]})"
-    setpriv "--pdeathsig=${ORPHAN[$name]}" "${argv[@]}" </dev/null {LOCK_FD}>&- {PAUSE_FD}>&- &
+    setpriv "--pdeathsig=${ORPHAN[$name]}" "${argv[@]}" </dev/null 2>&"$ERROR_FD" {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     PID[$name]=$!
     while kill -0 "${PID[$name]}" 2>/dev/null; do
         [[ $STOPPING -eq 0 ]] || return 0
@@ -129,20 +128,20 @@ run_once() { # name
 
 # True when a child or a timer had ended and was dealt with.
 check_children() {
-    local name found=1
+    local name nothing=1
     for name in "${ORDER[@]}"; do
         if [[ -n ${PID[$name]-} ]] && ! kill -0 "${PID[$name]}" 2>/dev/null; then
             on_death "$name"
-            found=0
+            nothing=0
         elif [[ -n ${TIMER[$name]-} ]] && ! kill -0 "${TIMER[$name]}" 2>/dev/null; then
             unset "TIMER[$name]"
             RESTARTS[$name]=$((RESTARTS[$name] + 1))
             spawn "$name"
             say "$name again (pid ${PID[$name]}, restart ${RESTARTS[$name]})"
-            found=0
+            nothing=0
         fi
     done
-    return $found
+    return $nothing
 }
 
 on_death() { # name
@@ -157,7 +156,7 @@ on_death() { # name
     if ((delay_ms > LONGEST_DELAY_MS)); then delay_ms=$LONGEST_DELAY_MS; fi
     say "$name ended ($(status_text "$status")); again in $delay_ms ms"
     setpriv --pdeathsig=KILL sleep "$((delay_ms / 1000)).$(printf '%03d' $((delay_ms % 1000)))" \
-        {LOCK_FD}>&- {PAUSE_FD}>&- &
+        {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     TIMER[$name]=$!
 }
 
@@ -187,9 +186,8 @@ await_ready() { # name
 
 fail_start() { # name message
     local log=$LOG_DIR/$1.log
-    printf 'parley: %s; the end of %s:\n' "$2" "$log" >&2
-    tail -n 8 -- "$log" 2>/dev/null | sed 's/^/    /' >&2
-    stop_all
+    printf 'parley: %s; the end of %s:\n' "$2" "$log" >&"$ERROR_FD"
+    tail -n 8 -- "$log" 2>/dev/null | sed 's/^/    /' >&"$ERROR_FD"
     exit 69
 }
 
@@ -203,6 +201,7 @@ stop_timers() {
 stop_all() {
     local index name
     local -a later=()
+    trap - EXIT
     stop_timers
     for ((index = ${#ORDER[@]} - 1; index >= 0; index--)); do
         name=${ORDER[index]}

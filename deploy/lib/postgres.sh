@@ -55,7 +55,7 @@ make_cluster() { # data folder
     rm -rf -- "$fresh"
     "${AS_SERVICE[@]}" "$POSTGRES_BIN/initdb" --pgdata="$fresh" --username="$POSTGRES_ADMIN" --encoding=UTF8 \
         --locale=C.UTF-8 --data-checksums --auth-local=peer --auth-host=reject --no-instructions \
-        >"$CONF_DIR/initdb.log" 2>&1 {LOCK_FD}>&- {PAUSE_FD}>&- ||
+        >"$CONF_DIR/initdb.log" 2>&1 {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- ||
         die "initdb failed: $(tail -n 1 "$CONF_DIR/initdb.log") (see $CONF_DIR/initdb.log)"
     "${AS_SERVICE[@]}" mv -- "$fresh" "$1"
     say "a new Postgres cluster in $1"

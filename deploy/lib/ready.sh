@@ -25,7 +25,7 @@ ready_port() { # address port
     0.0.0.0) address=127.0.0.1 ;;
     ::) address=::1 ;;
     esac
-    (exec {fd}<>"/dev/tcp/$address/$2") 2>/dev/null
+    (: <>"/dev/tcp/$address/$2") 2>/dev/null
 }
 
 # The connection is refused with a message while the server recovers: so ask for an answer, not for the socket. pg_isready

@@ -3,7 +3,7 @@
 
 prepare_redis() {
     # It holds nothing that cannot be rebuilt: rather than not to start over a damaged file, start without it.
-    if ((FAILURES[redis] >= 3)) && [[ -d $STATE_DIR/work/redis/appendonlydir ]]; then
+    if [[ ${FAILURES[redis]} -ge 3 && -d $STATE_DIR/work/redis/appendonlydir ]]; then
         rm -rf -- "$STATE_DIR/work/redis/appendonlydir.damaged"
         mv -- "$STATE_DIR/work/redis/appendonlydir" "$STATE_DIR/work/redis/appendonlydir.damaged"
         say "redis does not start on its file; it was put aside as appendonlydir.damaged, devices will resync"

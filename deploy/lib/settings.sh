@@ -10,7 +10,7 @@ readonly SERVICE_USER=parley
 readonly MAX_RUN_DIR_BYTES=90 # a socket path has 107, the longest name in it is .s.PGSQL.5432
 
 die() { # message: what is wrong, and how to mend it
-    printf 'parley: %s\n' "$*" >&2
+    printf 'parley: %s\n' "$*" >&"${ERROR_FD:-2}"
     exit "${DIE_STATUS:-69}"
 }
 
@@ -25,6 +25,7 @@ need_number() { # name value minimum maximum
     DIE_STATUS=64 die "$1 is '$2'; it must be a number from $3 to $4"
 }
 
+# shellcheck disable=SC2034 # what is set here is used by those who source this
 settings_load() {
     DEPLOY_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
     CHECKOUT=${DEPLOY_DIR%/*}

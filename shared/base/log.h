@@ -37,7 +37,11 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 /* At most ten lines of one event a second; the next line has a field `suppressed` with how many were left out. */
 void log_write_limited(enum log_level level, const char *event, const struct log_field *fields);
 
+#ifdef __cppcheck__ /* which does not know __VA_OPT__ */
+#define LOG_FIELDS(...) ((const struct log_field[]){{.kind = LOG_FIELD_END}})
+#else
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.kind = LOG_FIELD_END}})
+#endif
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, (event), LOG_FIELDS(__VA_ARGS__))
 #define log_info(event, ...) log_write(LOG_LEVEL_INFO, (event), LOG_FIELDS(__VA_ARGS__))
 #define log_warning(event, ...) log_write_limited(LOG_LEVEL_WARNING, (event), LOG_FIELDS(__VA_ARGS__))
