@@ -25,16 +25,28 @@ static void mark_odd_numbers(struct marker *marker, cJSON *node)
     }
 }
 
-static cJSON *build_tree(struct text bytes, const struct json_scan *scan)
+/* The tree lies in the document's arena: a message of ten members costs two allocations instead of thirty. cJSON's hooks
+ * are one for the whole process, so they are set for the time of the call only; nothing but the loop's thread parses. */
+static struct arena *tree_arena;
+
+static void *tree_alloc(size_t size)
 {
-    static bool hooked;
-    if (!hooked) {
-        cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = mem_alloc, .free_fn = mem_free});
-        hooked = true;
-    }
-    cJSON *root = cJSON_ParseWithLengthOpts(bytes.data, bytes.length, NULL, false);
-    mark_odd_numbers(&(struct marker){.scan = scan}, root);
-    return root;
+    return arena_alloc(tree_arena, size);
+}
+
+static void tree_free(void *block)
+{
+    (void)block; /* goes with the arena */
+}
+
+static void build_tree(struct json_document *document, const struct json_scan *scan)
+{
+    tree_arena = &document->arena;
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = tree_alloc, .free_fn = tree_free});
+    struct text bytes = document->bytes;
+    document->root = cJSON_ParseWithLengthOpts(bytes.data, bytes.length, NULL, false);
+    cJSON_InitHooks(NULL);
+    mark_odd_numbers(&(struct marker){.scan = scan}, document->root);
 }
 
 struct json_document *json_parse(struct text bytes, struct json_fault *fault_out)
@@ -42,15 +54,15 @@ struct json_document *json_parse(struct text bytes, struct json_fault *fault_out
     struct json_scan scan;
     if (!json_scan(bytes, &scan, fault_out))
         return NULL;
-    cJSON *root = build_tree(bytes, &scan);
-    mem_free(scan.odd_numbers);
-    if (root == NULL) { /* the two disagree: a peer must not be able to end the process by it */
-        *fault_out = (struct json_fault){.code = "invalid_json", .reason = "is not valid JSON"};
-        return NULL;
-    }
     struct json_document *document = mem_zalloc(sizeof *document);
-    document->root = root;
     document->bytes = bytes;
+    build_tree(document, &scan);
+    mem_free(scan.odd_numbers);
+    if (document->root ==
+        NULL) { /* the two disagree: a peer must not be able to end the process by it */
+        *fault_out = (struct json_fault){.code = "invalid_json", .reason = "is not valid JSON"};
+        json_destroy(&document);
+    }
     return document;
 }
 
@@ -58,7 +70,6 @@ void json_destroy(struct json_document **document)
 {
     if (*document == NULL)
         return;
-    cJSON_Delete((*document)->root);
     arena_deinit(&(*document)->arena);
     mem_free(*document);
     *document = NULL;

@@ -11,6 +11,8 @@
 #define MAX_EXACT \
     "9007199254740991" /* 2^53 - 1: the largest that every double reader agrees on (RFC 7493) */
 
+#define FEW_KEYS 32
+
 struct frame { /* one open array or object */
     bool is_object;
     size_t index;    /* array: of the item being read */
@@ -23,7 +25,8 @@ struct scanner {
     size_t depth;
     struct text *keys; /* of all open objects, a stack */
     size_t key_count, key_capacity;
-    struct arena arena; /* holds the keys that have escapes */
+    struct text few_keys[FEW_KEYS]; /* where the stack lies until it is larger */
+    struct arena arena;             /* holds the keys that have escapes */
     uint32_t number_count;
     struct json_scan *result;
     const char *reason;
@@ -211,8 +214,11 @@ static bool scan_word(struct scanner *scanner, const char *word)
 static void push_key(struct scanner *scanner, struct text key)
 {
     if (scanner->key_count == scanner->key_capacity) {
-        scanner->key_capacity = scanner->key_capacity == 0 ? 32 : scanner->key_capacity * 2;
-        scanner->keys = mem_resize(scanner->keys, scanner->key_capacity * sizeof *scanner->keys);
+        struct text *old = scanner->keys == scanner->few_keys ? NULL : scanner->keys;
+        scanner->key_capacity *= 2;
+        scanner->keys = mem_resize(old, scanner->key_capacity * sizeof *scanner->keys);
+        if (old == NULL)
+            memcpy(scanner->keys, scanner->few_keys, sizeof scanner->few_keys);
     }
     scanner->keys[scanner->key_count++] = key;
 }
@@ -364,11 +370,27 @@ static bool scan_text(struct scanner *scanner, bool *is_object_out)
     return scanner->at == scanner->end || fail(scanner, "has something after its end");
 }
 
+/* Not the frames and keys: they are large, and written before they are read. */
+static void start(struct scanner *scanner, struct text bytes, struct json_scan *result)
+{
+    scanner->at = bytes.data;
+    scanner->end = bytes.data + bytes.length;
+    scanner->depth = 0;
+    scanner->keys = scanner->few_keys;
+    scanner->key_count = 0;
+    scanner->key_capacity = FEW_KEYS;
+    scanner->arena = ARENA_EMPTY;
+    scanner->number_count = 0;
+    scanner->result = result;
+    scanner->reason = NULL;
+    scanner->culprit = TEXT_NONE;
+}
+
 bool json_scan(struct text bytes, struct json_scan *scan_out, struct json_fault *fault_out)
 {
     *scan_out = (struct json_scan){NULL, 0};
-    struct scanner scanner = {.at = bytes.data, .result = scan_out};
-    scanner.end = bytes.data + bytes.length;
+    struct scanner scanner;
+    start(&scanner, bytes, scan_out);
     bool is_object;
     bool ok = scan_text(&scanner, &is_object);
     if (!ok) {
@@ -381,7 +403,8 @@ bool json_scan(struct text bytes, struct json_scan *scan_out, struct json_fault 
         mem_free(scan_out->odd_numbers);
         *scan_out = (struct json_scan){NULL, 0};
     }
-    mem_free(scanner.keys);
+    if (scanner.keys != scanner.few_keys)
+        mem_free(scanner.keys);
     arena_deinit(&scanner.arena);
     return ok;
 }

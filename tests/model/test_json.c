@@ -70,6 +70,12 @@ static uint32_t random_character(void)
 
 static void put_escape(struct buffer *out, uint32_t point)
 {
+    static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    const char *meaning = point < 0x80 ? strchr(meanings, (int)point) : NULL;
+    if (meaning != NULL && random_below(3) > 0) {
+        buffer_append_format(out, "\\%c", names[meaning - meanings]);
+        return;
+    }
     if (point >= 0x10000) {
         buffer_append_format(out, "\\u%04x", 0xD800 + ((point - 0x10000) >> 10));
         point = 0xDC00 + ((point - 0x10000) & 0x3FF);
@@ -130,7 +136,11 @@ static void put_word(struct buffer *out)
 {
     static const char *const words[] = {"true", "false", "null", "1.0",    "-0.5e+7",
                                         "1E9",  "0e0",   "-0",   "0.0001", "9007199254740993"};
-    put(out, words[random_below(10)]);
+    if (random_below(20) == 0)
+        buffer_append_format(out, "1%0*d", 58 + (int)random_below(8),
+                             7); /* about as long as is allowed */
+    else
+        put(out, words[random_below(10)]);
 }
 
 /* About as deep as is allowed. */
