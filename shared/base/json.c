@@ -25,8 +25,9 @@ static void mark_odd_numbers(struct marker *marker, cJSON *node)
     }
 }
 
-/* The tree lies in the document's arena: a message of ten members costs two allocations instead of thirty. cJSON's hooks
- * are one for the whole process, so they are set for the time of the call only; nothing but the loop's thread parses. */
+/* The tree lies in the document's arena: a block or two instead of an allocation for each node, name and string.
+ * cJSON's hooks are one for the whole process, so they are set for the time of the call only, and whoever else uses
+ * cJSON is not concerned. Only the loop's thread parses. */
 static struct arena *tree_arena;
 
 static void *tree_alloc(size_t size)
