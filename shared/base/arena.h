@@ -11,7 +11,8 @@ struct arena {
 #define ARENA_EMPTY ((struct arena){NULL})
 
 void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for any type */
-struct text arena_text(struct arena *arena, struct text source); /* a copy that lives as long as the arena; also terminated */
+/* A copy that lives as long as the arena; also terminated. */
+struct text arena_text(struct arena *arena, struct text source);
 void arena_deinit(struct arena *arena);
 
 #endif

@@ -10,7 +10,7 @@
 
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
-int64_t clock_wall_ms(void);                  /* since 1970, UTC */
+int64_t clock_wall_ms(void); /* since 1970, UTC */
 /* RFC 3339, UTC, milliseconds. Does not call strftime: it is on the path of every message. */
 void clock_format_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
 

@@ -10,7 +10,7 @@
 
 #define ID_TEXT_SIZE 20 /* 19 digits and the terminator */
 
-int64_t id_random(void);                                  /* from the kernel's generator, 1 to 2^63-1 */
+int64_t id_random(void); /* from the kernel's generator, 1 to 2^63-1 */
 void id_format(int64_t id, char out[ID_TEXT_SIZE]);
 /* Strict: digits only, no sign, no leading zero, 1 to 2^63-1. False leaves *id_out alone. */
 bool id_parse(struct text text, int64_t *id_out);

@@ -11,7 +11,7 @@
 #define JSON_ODD_NUMBER (1 << 12)
 
 struct json_document {
-    struct cJSON *root;  /* in the arena: never for cJSON_Delete */
+    struct cJSON *root; /* in the arena: never for cJSON_Delete */
     struct text bytes;  /* the caller's */
     struct arena arena; /* the prefixes of nested readers */
 };

@@ -7,12 +7,12 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                 /* uninitialised; release with mem_free */
-void *mem_zalloc(size_t size);                /* zeroed */
-void *mem_array(size_t count, size_t size);   /* zeroed, aborts when count * size overflows */
-void *mem_resize(void *block, size_t size);   /* as realloc(3) */
+void *mem_alloc(size_t size);               /* uninitialised; release with mem_free */
+void *mem_zalloc(size_t size);              /* zeroed */
+void *mem_array(size_t count, size_t size); /* zeroed, aborts when count * size overflows */
+void *mem_resize(void *block, size_t size); /* as realloc(3) */
 void *mem_copy(const void *bytes, size_t size);
-char *mem_string(const char *string);         /* as strdup(3) */
-void mem_free(void *block);                   /* NULL is fine */
+char *mem_string(const char *string); /* as strdup(3) */
+void mem_free(void *block);           /* NULL is fine */
 
 #endif
