@@ -5,6 +5,7 @@
 #ifndef PARLEY_STORE_REDIS_H
 #define PARLEY_STORE_REDIS_H
 
+#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,11 +14,16 @@
 #include "shared/net/loop.h"
 
 struct redis;
-struct redisReply;
 
-enum redis_outcome { REDIS_OK, REDIS_REFUSED /* an error reply */, REDIS_UNAVAILABLE, REDIS_BUSY, REDIS_UNCERTAIN };
+enum redis_outcome {
+    REDIS_DONE,        /* hiredis has a REDIS_OK of its own */
+    REDIS_REFUSED,     /* an error reply */
+    REDIS_UNAVAILABLE, /* no connection: not sent */
+    REDIS_BUSY,        /* too many outstanding: not sent */
+    REDIS_UNCERTAIN,   /* sent, then the connection was lost */
+};
 
-/* Never called before redis_command returns, and exactly once. `reply` is NULL unless REDIS_OK or REDIS_REFUSED. */
+/* Never called before redis_command returns, and exactly once. `reply` is NULL unless REDIS_DONE or REDIS_REFUSED. */
 typedef void (*redis_callback)(void *context, enum redis_outcome outcome, const struct redisReply *reply);
 typedef void (*redis_on_state)(void *context, bool connected);
 
