@@ -95,9 +95,10 @@ spawn() { # name
     if [[ -e $SECRETS_DIR/postgres-$name ]]; then
         extra=("PARLEY_POSTGRES_PASSWORD_FILE=$SECRETS_DIR/postgres-$name")
     fi
-    # A restarted child must be seen as not yet ready: its former socket would answer nothing, but it is there.
-    rm -f -- "$RUN_DIR/$name.ops"
-    setsid "${AS_SERVICE[@]}" "--pdeathsig=${ORPHAN[$name]}" env "${CHILD_ENVIRONMENT[@]}" "${extra[@]}" \
+    # What the former one left would make this one look as if it were ready.
+    rm -f -- "$RUN_DIR/$name.ops" "$RUN_DIR/$name.pid"
+    # A shell without job control makes its background children ignore INT and QUIT: undo that.
+    setsid "${AS_SERVICE[@]}" "--pdeathsig=${ORPHAN[$name]}" env --default-signal=INT,QUIT "${CHILD_ENVIRONMENT[@]}" "${extra[@]}" \
         sh -c "$CHILD" sh "$work" $$ "$log" "$RUN_DIR/$name.pid" "${RESTARTS[$name]}" "${argv[@]}" \
         </dev/null {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     PID[$name]=$!
@@ -169,7 +170,7 @@ await_ready() { # name
     local name=$1 now deadline_ms=20000 detail=
     # Recovery after a crash reads back what was written since the last checkpoint: seconds, sometimes many.
     if [[ $name == postgres ]]; then deadline_ms=120000; fi
-    until is_ready "$name"; do
+    until [[ -s $RUN_DIR/$name.pid ]] && is_ready "$name"; do
         [[ $STOPPING -eq 0 ]] || return 0
         check_children || true
         now_ms now

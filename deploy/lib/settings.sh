@@ -94,7 +94,7 @@ find_state_dir() {
 find_run_dir() {
     local name=
     if [[ -n ${PARLEY_RUN_DIR-} ]]; then
-        RUN_DIR=$(realpath -m -- "$PARLEY_RUN_DIR")
+        RUN_DIR=$(realpath -ms -- "$PARLEY_RUN_DIR")
     else
         name=$(hash_of "$STATE_DIR")
         if [[ $EUID -eq 0 ]]; then
