@@ -1,0 +1,51 @@
+/* Routes to handlers; no business. */
+#include "services/chat/chat_handlers.h"
+
+/* Which partition a chat is in is known once Postgres was reached for the first time. */
+static bool is_able(const struct chat_service *service, struct http_request *request)
+{
+    if (service->partitions.count > 0)
+        return true;
+    http_fail_retry(request, PROBLEM_UNAVAILABLE, "The log cannot be reached.", 1);
+    return false;
+}
+
+#define HANDLER(name_)                                                  \
+    static void on_##name_(void *service, struct http_request *request) \
+    {                                                                   \
+        if (is_able(service, request))                                  \
+            chat_##name_(service, request);                             \
+    }
+HANDLER(append_post)
+HANDLER(history_get)
+HANDLER(receipts_put)
+HANDLER(receipts_get)
+HANDLER(sync_post)
+
+static const struct http_route routes[] = {
+    {HTTP_POST, "/v1/chats/{chat}/messages", NULL, HTTP_BODY, on_append_post},
+    {HTTP_GET, "/v1/chats/{chat}/events", "after,before,limit", 0, on_history_get},
+    {HTTP_PUT, "/v1/chats/{chat}/receipts", NULL, HTTP_BODY, on_receipts_put},
+    {HTTP_GET, "/v1/chats/{chat}/receipts", "limit,cursor", 0, on_receipts_get},
+    {HTTP_POST, "/v1/sync", NULL, HTTP_BODY, on_sync_post},
+};
+
+struct http_server *chat_http_create(struct chat_service *service, char *message_out,
+                                     int message_size)
+{
+    struct http_server_options options = {
+        .path = daemon_socket_path("chat", "http"),
+        .routes = routes,
+        .route_count = sizeof routes / sizeof routes[0],
+        .service = service,
+        .authenticate = authenticator_check,
+        .authenticator_context = service->authenticator,
+        .max_body_bytes = (size_t)limits.max_body_bytes,
+        .max_header_bytes = (size_t)daemon_settings.max_header_bytes,
+        .deadline_ms = daemon_settings.request_deadline_ms,
+        .idle_timeout_ms = daemon_settings.idle_timeout_ms,
+        .max_requests = (size_t)daemon_settings.max_requests,
+        .metrics_service = "chat",
+    };
+    return http_server_create(service->loop, &options, message_out, message_size);
+}

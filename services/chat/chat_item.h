@@ -1,0 +1,112 @@
+/* An item is one thing that somebody wants in the log: a message, or a change of a chat by metadata.
+ *
+ * Whoever submits an item owns it and everything that it points to, and keeps all of it until on_done was called: nothing
+ * is copied on the way into Postgres. on_done is called exactly once and may free the item. */
+#ifndef PARLEY_CHAT_ITEM_H
+#define PARLEY_CHAT_ITEM_H
+
+#include "shared/proto/chat_protocol.h"
+
+struct chat_state;
+struct chat_item;
+
+enum chat_item_kind { CHAT_ITEM_MESSAGE = 1, CHAT_ITEM_CHANGE };
+
+/* What the log has under a message's key (chat, sender, client_id). */
+enum chat_lookup {
+    CHAT_LOOKUP_NONE,   /* not asked */
+    CHAT_LOOKUP_WANTED, /* to be asked before the item is decided on */
+    CHAT_LOOKUP_FRESH,  /* nothing */
+    CHAT_LOOKUP_SAME,   /* this message: known_seq, known_at_ms */
+    CHAT_LOOKUP_OTHER,  /* another message */
+};
+
+struct chat_outcome {
+    enum problem problem;
+    int64_t seq; /* of the message; after a change: the head of the chat */
+    int64_t at_ms;
+    bool duplicate; /* it was there before */
+};
+
+struct chat_item {
+    enum chat_item_kind kind;
+    const struct chat_message *message;      /* CHAT_ITEM_MESSAGE */
+    const struct chat_apply_request *change; /* CHAT_ITEM_CHANGE */
+    void (*on_done)(struct chat_item *item);
+    void *context;
+    struct chat_outcome outcome;
+
+    /* The lane's and the batch's from here on: zero at first. */
+    struct chat_state *state;
+    struct chat_item *next;
+    enum chat_lookup lookup;
+    int64_t known_seq, known_at_ms;
+    bool is_poison; /* it alone made a commit fail: refused */
+};
+
+static inline int64_t chat_item_chat(const struct chat_item *item)
+{
+    return item->kind == CHAT_ITEM_MESSAGE ? item->message->chat_id : item->change->chat_id;
+}
+
+/* How many events it may give. */
+static inline size_t chat_item_events(const struct chat_item *item)
+{
+    return item->kind == CHAT_ITEM_MESSAGE || item->change->members_count == 0
+               ? 1
+               : item->change->members_count;
+}
+
+static inline size_t chat_item_bytes(const struct chat_item *item)
+{
+    if (item->kind == CHAT_ITEM_CHANGE)
+        return item->change->detail.length + 64 * chat_item_events(item);
+    return 64 + item->message->client_id.length + item->message->body.length +
+           item->message->detail.length;
+}
+
+/* A queue of items; an item is in at most one. */
+struct chat_queue {
+    struct chat_item *first, *last;
+    size_t count;
+};
+
+static inline void chat_queue_push(struct chat_queue *queue, struct chat_item *item)
+{
+    item->next = NULL;
+    if (queue->last == NULL)
+        queue->first = item;
+    else
+        queue->last->next = item;
+    queue->last = item;
+    queue->count++;
+}
+
+static inline struct chat_item *chat_queue_pop(struct chat_queue *queue)
+{
+    struct chat_item *item = queue->first;
+    if (item == NULL)
+        return NULL;
+    queue->first = item->next;
+    if (queue->first == NULL)
+        queue->last = NULL;
+    queue->count--;
+    item->next = NULL;
+    return item;
+}
+
+/* Moves all of `source` behind what is in `target`. */
+static inline void chat_queue_append(struct chat_queue *target, struct chat_queue *source)
+{
+    if (source->first == NULL)
+        return;
+    if (target->last == NULL)
+        target->first = source->first;
+    else
+        target->last->next = source->first;
+    target->last = source->last;
+    target->count += source->count;
+    *source = (struct chat_queue){NULL, NULL, 0};
+}
+
+#endif
