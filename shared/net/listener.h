@@ -1,8 +1,11 @@
 /* A listening Unix socket that survives the exhaustion of descriptors: on EMFILE and ENFILE it stops accepting for a
  * while instead of spinning (libevent's own acceptor would be called again at once, for ever). Sockets are made 0660; a
- * stale socket file of a dead process is replaced; the peer's uid is checked at accept (SO_PEERCRED, unix(7)) when asked. */
+ * lock file beside the socket tells a living owner from a dead one, whose socket is replaced; the peer's uid is checked
+ * (SO_PEERCRED, unix(7)). */
 #ifndef PARLEY_NET_LISTENER_H
 #define PARLEY_NET_LISTENER_H
+
+#include <sys/types.h>
 
 #include "shared/net/loop.h"
 
@@ -15,7 +18,13 @@ struct listener *listener_create(struct loop *loop, const char *path, listener_a
                                  char *message_out, int message_size);
 void listener_stop(struct listener *listener);  /* accept no more; connections live on */
 void listener_destroy(struct listener **listener);
-/* For evhttp_bind_listener: the same listener with the same care, accepting on its own. */
+
+/* For evhttp_bind_listener: made without on_accept, accepting on its own. evhttp owns and frees the evconnlistener from
+ * then on: listener_destroy first, evhttp_free after it. Who accepts so asks listener_is_trusted_peer by itself. */
 struct evconnlistener *listener_evconnlistener(struct listener *listener);
+
+/* Peers are this process's own user, root, and one more: the user that the front door runs as. */
+void listener_trust_uid(uid_t uid);
+bool listener_is_trusted_peer(int fd);
 
 #endif

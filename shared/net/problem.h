@@ -3,6 +3,9 @@
 #define PARLEY_NET_PROBLEM_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/buffer.h"
 
 /* code, HTTP status, temporary, title */
 #define PROBLEM_TABLE(X)                                                                                               \
@@ -40,5 +43,20 @@ struct problem_info {
 
 const struct problem_info *problem_info(enum problem problem); /* not for PROBLEM_NONE */
 enum problem problem_of_code(const char *code);                /* PROBLEM_NONE when unknown */
+
+#define PROBLEM_CONTENT_TYPE "application/problem+json"
+
+/* One error as a client sees it. */
+struct problem_report {
+    enum problem problem;
+    int status;             /* 0: that of the table */
+    const char *detail;     /* NULL: the title */
+    const char *request_id; /* NULL: left out */
+    int64_t retry_after_s;  /* 0: left out */
+    const char *pointer;    /* of the one faulty field (RFC 6901); NULL: left out */
+    const char *reason;     /* with pointer */
+};
+
+void problem_write(const struct problem_report *report, struct buffer *out); /* the JSON object of RFC 9457 */
 
 #endif
