@@ -210,10 +210,7 @@ stop_all() {
         kill "-${STOP[$name]%+}" "${PID[$name]}" 2>/dev/null || true
         if [[ ${STOP[$name]} == *+ ]]; then later+=("$name"); else end_child "$name"; fi
     done
-    for name in "${later[@]}"; do
-        kill -TERM "${PID[$name]}" 2>/dev/null || true
-        end_child "$name"
-    done
+    for name in "${later[@]}"; do end_child "$name"; done
     rm -f -- "$RUN_DIR"/*.pid
 }
 
