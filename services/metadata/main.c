@@ -10,17 +10,18 @@
 #define MAX_OUTSTANDING 512
 #define AUTHENTICATOR_ENTRIES 20000
 
+/* First what answers us, so that everything that waits is told; then those who wait. */
 static void stop(void *context)
 {
     struct metadata_service *service = context;
-    http_server_destroy(&service->http);
-    rpc_server_destroy(&service->rpc);
-    metadata_changes_destroy(&service->changes);
-    metadata_outbox_destroy(&service->outbox);
-    authenticator_destroy(&service->authenticator);
+    metadata_store_destroy(&service->store);
     rpc_client_destroy(&service->user);
     rpc_client_destroy(&service->chat);
-    metadata_store_destroy(&service->store);
+    authenticator_destroy(&service->authenticator);
+    metadata_changes_destroy(&service->changes);
+    metadata_outbox_destroy(&service->outbox);
+    http_server_destroy(&service->http);
+    rpc_server_destroy(&service->rpc);
     mem_free(service);
 }
 
