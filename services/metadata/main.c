@@ -7,7 +7,7 @@
 #include "services/metadata/metadata_store.h"
 #include "shared/base/mem.h"
 
-#define MAX_OUTSTANDING 512
+#define MAX_OUTSTANDING       512
 #define AUTHENTICATOR_ENTRIES 20000
 
 /* First what answers us, so that everything that waits is told; then those who wait. */
@@ -33,12 +33,13 @@ static bool start(struct daemon *daemon, void **service_out, char *message_out, 
     service->store = metadata_store_create(service->loop);
     service->user = rpc_client_create(bus, daemon_socket_url("user", "rpc"), MAX_OUTSTANDING);
     service->chat = rpc_client_create(bus, daemon_socket_url("chat", "rpc"), MAX_OUTSTANDING);
-    service->authenticator =
-        authenticator_create(service->loop, service->user, AUTHENTICATOR_ENTRIES, daemon_settings.rpc_deadline_ms);
+    service->authenticator = authenticator_create(
+        service->loop, service->user, AUTHENTICATOR_ENTRIES, daemon_settings.rpc_deadline_ms);
     service->outbox = metadata_outbox_create(service);
     service->changes = metadata_changes_create(service);
     service->rpc = metadata_rpc_create(service, bus, message_out, message_size);
-    service->http = service->rpc == NULL ? NULL : metadata_http_create(service, message_out, message_size);
+    service->http =
+        service->rpc == NULL ? NULL : metadata_http_create(service, message_out, message_size);
     if (service->http == NULL) {
         stop(service);
         return false;

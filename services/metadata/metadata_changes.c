@@ -9,7 +9,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
 
-#define PAGE 128
+#define PAGE           128
 #define CURSOR_UNKNOWN (-1)
 
 struct catch_up {
@@ -23,14 +23,14 @@ struct catch_up {
 struct metadata_changes {
     struct metadata_service *service;
     struct loop_timer *poll;
-    int64_t cursor;        /* taken over in Postgres */
-    int64_t applied;       /* and in the logs */
+    int64_t cursor;              /* taken over in Postgres */
+    int64_t applied;             /* and in the logs */
     struct metadata_taken *page; /* what the page left in the outbox */
     size_t page_count;
-    size_t unapplied;      /* of these, how many are waited for */
-    bool page_late;        /* one of them was not in the log in time: wait for the page again */
-    bool busy;             /* a page is on its way */
-    bool more;             /* asked for while busy */
+    size_t unapplied; /* of these, how many are waited for */
+    bool page_late;   /* one of them was not in the log in time: wait for the page again */
+    bool busy;        /* a page is on its way */
+    bool more;        /* asked for while busy */
     size_t waiter_count;
     struct catch_up *waiters;
 };
@@ -79,8 +79,8 @@ static void wait_for_page(struct metadata_changes *changes)
     changes->page_late = false;
     changes->unapplied = changes->page_count + 1;
     for (size_t i = 0; i < changes->page_count; i++)
-        metadata_outbox_wait(changes->service->outbox, changes->page[i].chat_id, changes->page[i].version, on_applied,
-                             changes);
+        metadata_outbox_wait(changes->service->outbox, changes->page[i].chat_id,
+                             changes->page[i].version, on_applied, changes);
     on_applied(changes, true); /* our own count: the page may be empty, or may have ended already */
 }
 
@@ -97,12 +97,14 @@ struct taking {
     bool full; /* a whole page: there is probably more */
 };
 
-static void on_taken(void *context, enum problem problem, const struct metadata_taken *taken, size_t count)
+static void on_taken(void *context, enum problem problem, const struct metadata_taken *taken,
+                     size_t count)
 {
     struct taking *taking = context;
     struct metadata_changes *changes = taking->changes;
     if (problem != PROBLEM_NONE) {
-        changes->cursor = CURSOR_UNKNOWN; /* perhaps committed: read where it stands before going on */
+        changes->cursor =
+            CURSOR_UNKNOWN; /* perhaps committed: read where it stands before going on */
         mem_free(taking);
         page_ended(changes, false);
         return;
@@ -128,13 +130,15 @@ static void on_changes(void *context, const struct rpc_result *result)
     taking->changes = changes;
     taking->last_offset = reply->changes[reply->changes_count - 1].offset;
     taking->full = reply->changes_count == PAGE;
-    metadata_store_take(changes->service->store, reply->changes, reply->changes_count, on_taken, taking);
+    metadata_store_take(changes->service->store, reply->changes, reply->changes_count, on_taken,
+                        taking);
 }
 
 static void ask(struct metadata_changes *changes)
 {
     struct user_changes_request request = {.after = changes->cursor, .limit = PAGE};
-    user_client_changes(changes->service->user, &request, daemon_settings.rpc_deadline_ms, on_changes, changes);
+    user_client_changes(changes->service->user, &request, daemon_settings.rpc_deadline_ms,
+                        on_changes, changes);
 }
 
 static void on_left_behind(void *context, enum problem problem, const int64_t *chats, size_t count)
@@ -160,7 +164,8 @@ static void on_cursor(void *context, enum problem problem, int64_t offset)
         return;
     }
     changes->cursor = offset;
-    metadata_store_waiting_chats(changes->service->store, metadata_settings.max_outbox_chats, on_left_behind, changes);
+    metadata_store_waiting_chats(changes->service->store, metadata_settings.max_outbox_chats,
+                                 on_left_behind, changes);
 }
 
 static void next_page(struct metadata_changes *changes)
@@ -195,16 +200,17 @@ struct metadata_changes *metadata_changes_create(struct metadata_service *servic
     return changes;
 }
 
-void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset, metadata_on_caught_up on_caught_up,
-                               void *context)
+void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset,
+                               metadata_on_caught_up on_caught_up, void *context)
 {
-    if (offset <= changes->applied || changes->waiter_count >= (size_t)metadata_settings.max_catch_ups) {
+    if (offset <= changes->applied ||
+        changes->waiter_count >= (size_t)metadata_settings.max_catch_ups) {
         on_caught_up(context, offset <= changes->applied);
         return;
     }
     struct catch_up *waiter = mem_zalloc(sizeof *waiter);
-    *waiter = (struct catch_up){offset, clock_monotonic_ms() + daemon_settings.rpc_deadline_ms, on_caught_up, context,
-                                changes->waiters};
+    *waiter = (struct catch_up){offset, clock_monotonic_ms() + daemon_settings.rpc_deadline_ms,
+                                on_caught_up, context, changes->waiters};
     changes->waiters = waiter;
     changes->waiter_count++;
     changes->more = true;

@@ -10,8 +10,8 @@ typedef void (*metadata_on_caught_up)(void *context, bool caught_up);
 struct metadata_changes *metadata_changes_create(struct metadata_service *service);
 /* Calls back once changes up to `offset` are taken over and in the chats' logs, or with false at the deadline. May call
  * back before it returns. */
-void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset, metadata_on_caught_up on_caught_up,
-                               void *context);
+void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset,
+                               metadata_on_caught_up on_caught_up, void *context);
 void metadata_changes_destroy(struct metadata_changes **changes);
 
 #endif

@@ -10,16 +10,16 @@
 
 #include <stdio.h>
 
-#define MAX_TITLE_BYTES 256
+#define MAX_TITLE_BYTES       256
 #define MAX_DESCRIPTION_BYTES 4096
-#define MAX_AVATAR_BYTES 2048
+#define MAX_AVATAR_BYTES      2048
 
 /* A request on its way; lives in the request's arena. */
 struct chat_request {
     struct http_request *request;
     struct metadata_service *service;
     int64_t chat_id;
-    int status;               /* of the answer */
+    int status; /* of the answer */
     enum chat_kind kind;
     struct metadata_chat_fields fields;
     int64_t *members;
@@ -35,7 +35,10 @@ static struct chat_request *chat_request_create(void *service, struct http_reque
     return chat;
 }
 
-static int64_t caller_of(const struct chat_request *chat) { return http_identity(chat->request)->user_id; }
+static int64_t caller_of(const struct chat_request *chat)
+{
+    return http_identity(chat->request)->user_id;
+}
 
 /* --- answering with a chat --- */
 
@@ -57,7 +60,8 @@ static void on_summary(void *context, const struct rpc_result *result)
     struct chat_request *chat = context;
     const struct chat_summaries_reply *reply = result->reply;
     if (result->outcome != RPC_OK || reply->summaries_count != 1) {
-        http_fail(chat->request, PROBLEM_UNAVAILABLE, "The chat's log cannot be read at the moment.");
+        http_fail(chat->request, PROBLEM_UNAVAILABLE,
+                  "The chat's log cannot be read at the moment.");
         return;
     }
     chat->last_seq = reply->summaries[0].last_seq;
@@ -69,8 +73,10 @@ void metadata_answer_chat(struct http_request *request, int64_t chat_id, int sta
     struct chat_request *chat = chat_request_create(http_service(request), request);
     chat->chat_id = chat_id;
     chat->status = status;
-    struct chat_summaries_request ask = {.user_id = caller_of(chat), .chats = &chat->chat_id, .chats_count = 1};
-    chat_client_summaries(chat->service->chat, &ask, daemon_settings.rpc_deadline_ms, on_summary, chat);
+    struct chat_summaries_request ask = {
+        .user_id = caller_of(chat), .chats = &chat->chat_id, .chats_count = 1};
+    chat_client_summaries(chat->service->chat, &ask, daemon_settings.rpc_deadline_ms, on_summary,
+                          chat);
 }
 
 /* Strangers are told before the log is asked. */
@@ -110,21 +116,23 @@ static void on_changed(void *context, const struct metadata_changed *changed)
     struct chat_request *chat = context;
     if (changed->problem != PROBLEM_NONE) {
         http_fail(chat->request, changed->problem,
-                  changed->problem == PROBLEM_CONFLICT ? "One of the members is in too many chats." : NULL);
+                  changed->problem == PROBLEM_CONFLICT ? "One of the members is in too many chats."
+                                                       : NULL);
         return;
     }
     chat->chat_id = changed->chat_id;
     if (chat->kind == CHAT_DIRECT && !changed->created)
         chat->status = 200;
-    metadata_outbox_wait(chat->service->outbox, changed->chat_id, changed->version, on_applied, chat);
+    metadata_outbox_wait(chat->service->outbox, changed->chat_id, changed->version, on_applied,
+                         chat);
 }
 
 /* --- creating --- */
 
 static void create_direct(struct chat_request *chat, int64_t blocked)
 {
-    metadata_store_create_direct(chat->service->store, id_random(), caller_of(chat), chat->members[0], blocked,
-                                 on_changed, chat);
+    metadata_store_create_direct(chat->service->store, id_random(), caller_of(chat),
+                                 chat->members[0], blocked, on_changed, chat);
 }
 
 static void on_blocks(void *context, const struct rpc_result *result)
@@ -132,7 +140,8 @@ static void on_blocks(void *context, const struct rpc_result *result)
     struct chat_request *chat = context;
     const struct user_blocks_reply *reply = result->reply;
     if (result->outcome != RPC_OK) {
-        http_fail(chat->request, PROBLEM_UNAVAILABLE, "Who has blocked whom cannot be read at the moment.");
+        http_fail(chat->request, PROBLEM_UNAVAILABLE,
+                  "Who has blocked whom cannot be read at the moment.");
         return;
     }
     if (reply->other_blocks_user) {
@@ -164,7 +173,8 @@ static void on_existing(void *context, const struct rpc_result *result)
     struct chat_request *chat = context;
     const struct user_existing_reply *reply = result->reply;
     if (result->outcome != RPC_OK) {
-        http_fail(chat->request, PROBLEM_UNAVAILABLE, "The members cannot be looked up at the moment.");
+        http_fail(chat->request, PROBLEM_UNAVAILABLE,
+                  "The members cannot be looked up at the moment.");
         return;
     }
     for (size_t i = 0; i < chat->member_count; i++)
@@ -174,16 +184,18 @@ static void on_existing(void *context, const struct rpc_result *result)
         }
     if (chat->kind == CHAT_DIRECT) {
         struct user_blocks_request ask = {.user_id = caller_of(chat), .other_id = chat->members[0]};
-        user_client_blocks(chat->service->user, &ask, daemon_settings.rpc_deadline_ms, on_blocks, chat);
+        user_client_blocks(chat->service->user, &ask, daemon_settings.rpc_deadline_ms, on_blocks,
+                           chat);
         return;
     }
-    metadata_store_create_chat(chat->service->store, id_random(), chat->kind, &chat->fields, caller_of(chat),
-                               chat->members, chat->member_count, on_changed, chat);
+    metadata_store_create_chat(chat->service->store, id_random(), chat->kind, &chat->fields,
+                               caller_of(chat), chat->members, chat->member_count, on_changed,
+                               chat);
 }
 
 /* A text that stays: the request's arena instead of its document. */
-static struct text take_field(struct chat_request *chat, struct json_reader *body, const char *name, size_t max_bytes,
-                              enum metadata_chat_field field)
+static struct text take_field(struct chat_request *chat, struct json_reader *body, const char *name,
+                              size_t max_bytes, enum metadata_chat_field field)
 {
     bool is_null = false;
     if (!json_has(body, name))
@@ -196,7 +208,8 @@ static struct text take_field(struct chat_request *chat, struct json_reader *bod
 static void take_fields(struct chat_request *chat, struct json_reader *body)
 {
     chat->fields.title = take_field(chat, body, "title", MAX_TITLE_BYTES, METADATA_TITLE);
-    chat->fields.description = take_field(chat, body, "description", MAX_DESCRIPTION_BYTES, METADATA_DESCRIPTION);
+    chat->fields.description =
+        take_field(chat, body, "description", MAX_DESCRIPTION_BYTES, METADATA_DESCRIPTION);
     chat->fields.avatar = take_field(chat, body, "avatar", MAX_AVATAR_BYTES, METADATA_AVATAR);
     int history = json_take_choice(body, "history", JSON_OPTIONAL, metadata_histories);
     if (history >= 0)
@@ -219,7 +232,9 @@ static void take_members(struct chat_request *chat, struct json_reader *body)
     if (chat->kind == CHAT_DIRECT && chat->member_count != 1)
         json_reader_fail(body, "members", "must name exactly one other user in a direct chat");
     if (chat->kind == CHAT_DIRECT && chat->fields.set != 0)
-        json_reader_fail(body, "kind", "must not be direct when a title, description, avatar or history is given");
+        json_reader_fail(
+            body, "kind",
+            "must not be direct when a title, description, avatar or history is given");
 }
 
 void metadata_create_chat(void *service, struct http_request *request)
@@ -227,13 +242,15 @@ void metadata_create_chat(void *service, struct http_request *request)
     struct chat_request *chat = chat_request_create(service, request);
     struct json_reader body = http_body(request);
     chat->status = 201;
-    chat->kind = (enum chat_kind)(json_take_choice(&body, "kind", JSON_REQUIRED, metadata_kinds) + 1);
+    chat->kind =
+        (enum chat_kind)(json_take_choice(&body, "kind", JSON_REQUIRED, metadata_kinds) + 1);
     take_fields(chat, &body);
     take_members(chat, &body);
     if (!http_body_finish(request, &body))
         return;
     struct user_existing_request ask = {.users = chat->members, .users_count = chat->member_count};
-    user_client_existing(chat->service->user, &ask, daemon_settings.rpc_deadline_ms, on_existing, chat);
+    user_client_existing(chat->service->user, &ask, daemon_settings.rpc_deadline_ms, on_existing,
+                         chat);
 }
 
 /* --- changing and deleting --- */
@@ -282,5 +299,6 @@ void metadata_delete_chat(void *service, struct http_request *request)
     struct chat_request *chat = chat_request_create(service, request);
     chat->chat_id = http_path_id(request, "chat");
     chat->status = 204;
-    metadata_store_delete_chat(chat->service->store, chat->chat_id, caller_of(chat), on_changed, chat);
+    metadata_store_delete_chat(chat->service->store, chat->chat_id, caller_of(chat), on_changed,
+                               chat);
 }

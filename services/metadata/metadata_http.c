@@ -27,7 +27,8 @@ static const struct http_route routes[] = {
     {HTTP_DELETE, "/v1/chats/{chat}/members/{user}", NULL, 0, metadata_remove_member},
 };
 
-struct http_server *metadata_http_create(struct metadata_service *service, char *message_out, int message_size)
+struct http_server *metadata_http_create(struct metadata_service *service, char *message_out,
+                                         int message_size)
 {
     struct http_server_options options = {
         .path = daemon_socket_path("metadata", "http"),

@@ -24,15 +24,18 @@ struct list_request {
     struct metadata_service *service;
     int64_t limit;
     bool has_cursor;
-    struct place cursor;       /* the last item of the page before */
-    int64_t *chats;            /* all of the caller's; then those of the page */
+    struct place cursor; /* the last item of the page before */
+    int64_t *chats;      /* all of the caller's; then those of the page */
     size_t chat_count;
     bool more;
     struct place last;
-    struct metadata_chat *rows;    /* of the page, in its order; chat_id 0: left meanwhile */
+    struct metadata_chat *rows; /* of the page, in its order; chat_id 0: left meanwhile */
 };
 
-static int64_t caller_of(const struct list_request *list) { return http_identity(list->request)->user_id; }
+static int64_t caller_of(const struct list_request *list)
+{
+    return http_identity(list->request)->user_id;
+}
 
 static bool cursor_parse(struct text text, struct place *place_out)
 {
@@ -53,7 +56,8 @@ static void cursor_write(struct buffer *out, const struct place *place)
     char text[sodium_base64_ENCODED_LEN(CURSOR_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
     memcpy(bytes, &place->last_at_ms, 8);
     memcpy(bytes + 8, &place->chat_id, 8);
-    sodium_bin2base64(text, sizeof text, bytes, sizeof bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    sodium_bin2base64(text, sizeof text, bytes, sizeof bytes,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     buffer_append_format(out, "\"%s\"", text);
 }
 
@@ -73,7 +77,8 @@ static void on_page_summaries(void *context, const struct rpc_result *result)
     struct list_request *list = context;
     const struct chat_summaries_reply *reply = result->reply;
     if (result->outcome != RPC_OK || reply->summaries_count != list->chat_count) {
-        http_fail(list->request, PROBLEM_UNAVAILABLE, "The chats' logs cannot be read at the moment.");
+        http_fail(list->request, PROBLEM_UNAVAILABLE,
+                  "The chats' logs cannot be read at the moment.");
         return;
     }
     struct buffer body = BUFFER_EMPTY;
@@ -100,14 +105,16 @@ static struct text keep(struct list_request *list, struct text text)
     return text.data == NULL ? text : arena_text(http_arena(list->request), text);
 }
 
-static void on_page_chats(void *context, enum problem problem, const struct metadata_chat *chats, size_t count)
+static void on_page_chats(void *context, enum problem problem, const struct metadata_chat *chats,
+                          size_t count)
 {
     struct list_request *list = context;
     if (problem != PROBLEM_NONE) {
         http_fail(list->request, problem, NULL);
         return;
     }
-    list->rows = arena_alloc(http_arena(list->request), (list->chat_count + 1) * sizeof *list->rows);
+    list->rows =
+        arena_alloc(http_arena(list->request), (list->chat_count + 1) * sizeof *list->rows);
     for (size_t i = 0; i < list->chat_count; i++)
         for (size_t j = 0; j < count; j++)
             if (chats[j].chat_id == list->chats[i]) {
@@ -116,9 +123,12 @@ static void on_page_chats(void *context, enum problem problem, const struct meta
                 list->rows[i].description = keep(list, chats[j].description);
                 list->rows[i].avatar = keep(list, chats[j].avatar);
             }
-    struct chat_summaries_request ask = {
-        .user_id = caller_of(list), .chats = list->chats, .chats_count = list->chat_count, .with_events = 1};
-    chat_client_summaries(list->service->chat, &ask, daemon_settings.rpc_deadline_ms, on_page_summaries, list);
+    struct chat_summaries_request ask = {.user_id = caller_of(list),
+                                         .chats = list->chats,
+                                         .chats_count = list->chat_count,
+                                         .with_events = 1};
+    chat_client_summaries(list->service->chat, &ask, daemon_settings.rpc_deadline_ms,
+                          on_page_summaries, list);
 }
 
 /* --- steps 2 and 3: when, sorted, cut --- */
@@ -142,16 +152,18 @@ static void on_all_summaries(void *context, const struct rpc_result *result)
     struct list_request *list = context;
     const struct chat_summaries_reply *reply = result->reply;
     if (result->outcome != RPC_OK || reply->summaries_count != list->chat_count) {
-        http_fail(list->request, PROBLEM_UNAVAILABLE, "The chats' logs cannot be read at the moment.");
+        http_fail(list->request, PROBLEM_UNAVAILABLE,
+                  "The chats' logs cannot be read at the moment.");
         return;
     }
-    struct place *places = arena_alloc(http_arena(list->request), (list->chat_count + 1) * sizeof *places);
+    struct place *places =
+        arena_alloc(http_arena(list->request), (list->chat_count + 1) * sizeof *places);
     for (size_t i = 0; i < list->chat_count; i++)
         places[i] = (struct place){reply->summaries[i].last_at_ms, list->chats[i]};
     qsort(places, list->chat_count, sizeof *places, place_order);
     cut_page(list, places, list->chat_count);
-    metadata_store_own_chats(list->service->store, caller_of(list), list->chats, list->chat_count, on_page_chats,
-                             list);
+    metadata_store_own_chats(list->service->store, caller_of(list), list->chats, list->chat_count,
+                             on_page_chats, list);
 }
 
 /* --- step 1: which --- */
@@ -166,8 +178,10 @@ static void on_chats_of(void *context, enum problem problem, const int64_t *ids,
     list->chat_count = count;
     list->chats = arena_alloc(http_arena(list->request), (count + 1) * sizeof *list->chats);
     memcpy(list->chats, ids, count * sizeof *ids);
-    struct chat_summaries_request ask = {.user_id = caller_of(list), .chats = list->chats, .chats_count = count};
-    chat_client_summaries(list->service->chat, &ask, daemon_settings.rpc_deadline_ms, on_all_summaries, list);
+    struct chat_summaries_request ask = {
+        .user_id = caller_of(list), .chats = list->chats, .chats_count = count};
+    chat_client_summaries(list->service->chat, &ask, daemon_settings.rpc_deadline_ms,
+                          on_all_summaries, list);
 }
 
 void metadata_list_chats(void *service, struct http_request *request)

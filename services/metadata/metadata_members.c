@@ -27,11 +27,15 @@ static struct member_request *member_request_create(void *service, struct http_r
     return member;
 }
 
-static int64_t caller_of(const struct member_request *member) { return http_identity(member->request)->user_id; }
+static int64_t caller_of(const struct member_request *member)
+{
+    return http_identity(member->request)->user_id;
+}
 
 /* --- the list, by user id --- */
 
-static void on_members(void *context, enum problem problem, const struct metadata_member *members, size_t count)
+static void on_members(void *context, enum problem problem, const struct metadata_member *members,
+                       size_t count)
 {
     struct member_request *list = context;
     if (problem != PROBLEM_NONE) {
@@ -60,11 +64,12 @@ void metadata_list_members(void *service, struct http_request *request)
 {
     struct member_request *list = member_request_create(service, request);
     int64_t after = 0;
-    if (!http_query_number(request, "limit", 1, limits.max_page, limits.default_page, &list->limit) ||
+    if (!http_query_number(request, "limit", 1, limits.max_page, limits.default_page,
+                           &list->limit) ||
         !http_query_id(request, "cursor", &after))
         return;
-    metadata_store_members(list->service->store, list->chat_id, caller_of(list), after, list->limit + 1, on_members,
-                           list);
+    metadata_store_members(list->service->store, list->chat_id, caller_of(list), after,
+                           list->limit + 1, on_members, list);
 }
 
 /* --- adding, changing a role --- */
@@ -89,12 +94,14 @@ static void on_put(void *context, const struct metadata_changed *changed)
     if (changed->problem != PROBLEM_NONE) {
         http_fail(member->request, changed->problem,
                   changed->problem == PROBLEM_CONFLICT
-                      ? "The chat is full, the user is in too many chats, or its last owner would be gone."
+                      ? "The chat is full, the user is in too many chats, or its last owner would "
+                        "be gone."
                       : NULL);
         return;
     }
     member->role = changed->role;
-    metadata_outbox_wait(member->service->outbox, member->chat_id, changed->version, on_put_applied, member);
+    metadata_outbox_wait(member->service->outbox, member->chat_id, changed->version, on_put_applied,
+                         member);
 }
 
 static void on_existing(void *context, const struct rpc_result *result)
@@ -102,15 +109,16 @@ static void on_existing(void *context, const struct rpc_result *result)
     struct member_request *member = context;
     const struct user_existing_reply *reply = result->reply;
     if (result->outcome != RPC_OK) {
-        http_fail(member->request, PROBLEM_UNAVAILABLE, "The user cannot be looked up at the moment.");
+        http_fail(member->request, PROBLEM_UNAVAILABLE,
+                  "The user cannot be looked up at the moment.");
         return;
     }
     if (reply->users_count == 0) {
         http_fail(member->request, PROBLEM_NOT_FOUND, NULL);
         return;
     }
-    metadata_store_put_member(member->service->store, member->chat_id, caller_of(member), member->user_id,
-                              member->role, on_put, member);
+    metadata_store_put_member(member->service->store, member->chat_id, caller_of(member),
+                              member->user_id, member->role, on_put, member);
 }
 
 void metadata_put_member(void *service, struct http_request *request)
@@ -122,7 +130,8 @@ void metadata_put_member(void *service, struct http_request *request)
     if (!http_body_finish(request, &body))
         return;
     struct user_existing_request ask = {.users = &member->user_id, .users_count = 1};
-    user_client_existing(member->service->user, &ask, daemon_settings.rpc_deadline_ms, on_existing, member);
+    user_client_existing(member->service->user, &ask, daemon_settings.rpc_deadline_ms, on_existing,
+                         member);
 }
 
 /* --- removing, leaving --- */
@@ -142,18 +151,20 @@ static void on_removed(void *context, const struct metadata_changed *changed)
     struct member_request *member = context;
     if (changed->problem != PROBLEM_NONE)
         http_fail(member->request, changed->problem,
-                  changed->problem == PROBLEM_CONFLICT ? "The last owner hands the chat over, or deletes it, first."
-                                                       : NULL);
+                  changed->problem == PROBLEM_CONFLICT
+                      ? "The last owner hands the chat over, or deletes it, first."
+                      : NULL);
     else
-        metadata_outbox_wait(member->service->outbox, member->chat_id, changed->version, on_remove_applied, member);
+        metadata_outbox_wait(member->service->outbox, member->chat_id, changed->version,
+                             on_remove_applied, member);
 }
 
 void metadata_remove_member(void *service, struct http_request *request)
 {
     struct member_request *member = member_request_create(service, request);
     member->user_id = http_path_id(request, "user");
-    metadata_store_remove_member(member->service->store, member->chat_id, caller_of(member), member->user_id,
-                                 on_removed, member);
+    metadata_store_remove_member(member->service->store, member->chat_id, caller_of(member),
+                                 member->user_id, on_removed, member);
 }
 
 /* --- own settings --- */
@@ -184,7 +195,8 @@ static bool parse_time(struct text text, int64_t *wall_ms_out)
     const char *rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &parts);
     if (rest == NULL)
         return false;
-    if (*rest == '.' && (sscanf(rest, ".%3d%n", &milliseconds, &used) != 1 || used != 4 || milliseconds < 0))
+    if (*rest == '.' &&
+        (sscanf(rest, ".%3d%n", &milliseconds, &used) != 1 || used != 4 || milliseconds < 0))
         return false;
     if (strcmp(rest + used, "Z") != 0)
         return false;
@@ -200,7 +212,8 @@ static void take_muted_until(struct json_reader *body, struct metadata_own *own)
         return;
     own->set |= METADATA_MUTED_UNTIL;
     if (!is_null && !body->failed && !parse_time(text, &own->muted_until_ms))
-        json_reader_fail(body, "muted_until", "must be a time such as 2026-01-02T03:04:05.678Z, or null");
+        json_reader_fail(body, "muted_until",
+                         "must be a time such as 2026-01-02T03:04:05.678Z, or null");
 }
 
 void metadata_update_own(void *service, struct http_request *request)
@@ -215,5 +228,6 @@ void metadata_update_own(void *service, struct http_request *request)
     own.archived = json_take_bool(&body, "archived", JSON_OPTIONAL);
     if (!http_body_finish(request, &body))
         return;
-    metadata_store_update_own(member->service->store, member->chat_id, caller_of(member), &own, on_own, member);
+    metadata_store_update_own(member->service->store, member->chat_id, caller_of(member), &own,
+                              on_own, member);
 }

@@ -18,7 +18,7 @@
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
-#define SWEEP_MS 50
+#define SWEEP_MS   50
 #define SCAN_LIMIT 256
 
 enum outbox_state { OUTBOX_READING, OUTBOX_APPLYING, OUTBOX_DELETING, OUTBOX_RESTING };
@@ -36,7 +36,8 @@ struct outbox_chat {
     enum outbox_state state;
     int64_t applying_version;
     int64_t retry_at_ms;
-    bool look_again; /* somebody came while the row was being read: an empty answer may be too old */
+    bool
+        look_again; /* somebody came while the row was being read: an empty answer may be too old */
     struct outbox_waiter *waiters;
     struct metadata_outbox *outbox;
     UT_hash_handle hh;
@@ -63,7 +64,8 @@ static struct metric retries_total = {.name = "parley_metadata_outbox_retries_to
 static void read_oldest(struct outbox_chat *chat);
 
 /* Ends the waiters that `ends` names: those up to a version (in the log), or those past their deadline. */
-static void end_waiters(struct outbox_chat *chat, int64_t up_to_version, int64_t now_ms, bool in_log)
+static void end_waiters(struct outbox_chat *chat, int64_t up_to_version, int64_t now_ms,
+                        bool in_log)
 {
     struct outbox_waiter **link = &chat->waiters;
     while (*link != NULL) {
@@ -82,7 +84,8 @@ static void end_waiters(struct outbox_chat *chat, int64_t up_to_version, int64_t
 static void forget(struct outbox_chat *chat)
 {
     struct metadata_outbox *outbox = chat->outbox;
-    end_waiters(chat, INT64_MAX, 0, true); /* no row is left: all that they wait for is in the log */
+    end_waiters(chat, INT64_MAX, 0,
+                true); /* no row is left: all that they wait for is in the log */
     if (chat->waiters != NULL || chat->look_again) {
         read_oldest(chat); /* a waiter's callback asked for more */
         return;
@@ -113,15 +116,18 @@ static void on_answer(void *context, const struct rpc_result *result)
 {
     struct outbox_chat *chat = context;
     if (result->outcome != RPC_OK) {
-        if (result->outcome == RPC_REFUSED) /* the log and the outbox disagree: an operator must look */
-            log_error("change_refused", LOG_ID("chat", chat->chat_id), LOG_NUMBER("version", chat->applying_version),
+        if (result->outcome ==
+            RPC_REFUSED) /* the log and the outbox disagree: an operator must look */
+            log_error("change_refused", LOG_ID("chat", chat->chat_id),
+                      LOG_NUMBER("version", chat->applying_version),
                       LOG_STRING("code", problem_info(result->problem)->code));
         rest(chat);
         return;
     }
     metric_add(&applied_total, 1);
     chat->state = OUTBOX_DELETING;
-    metadata_store_change_done(chat->outbox->service->store, chat->chat_id, chat->applying_version, on_deleted, chat);
+    metadata_store_change_done(chat->outbox->service->store, chat->chat_id, chat->applying_version,
+                               on_deleted, chat);
     end_waiters(chat, chat->applying_version, 0, true);
 }
 
@@ -141,7 +147,8 @@ static void on_oldest(void *context, enum problem problem, const struct chat_app
     }
     chat->state = OUTBOX_APPLYING;
     chat->applying_version = change->version;
-    chat_client_apply(chat->outbox->service->chat, change, daemon_settings.rpc_deadline_ms, on_answer, chat);
+    chat_client_apply(chat->outbox->service->chat, change, daemon_settings.rpc_deadline_ms,
+                      on_answer, chat);
 }
 
 static void read_oldest(struct outbox_chat *chat)
@@ -180,7 +187,8 @@ void metadata_outbox_wait(struct metadata_outbox *outbox, int64_t chat_id, int64
         return;
     }
     struct outbox_waiter *waiter = mem_zalloc(sizeof *waiter);
-    *waiter = (struct outbox_waiter){version, clock_monotonic_ms() + daemon_settings.request_deadline_ms / 2,
+    *waiter = (struct outbox_waiter){version,
+                                     clock_monotonic_ms() + daemon_settings.request_deadline_ms / 2,
                                      on_applied, context, chat->waiters};
     chat->waiters = waiter;
     outbox->waiter_count++;
@@ -191,8 +199,7 @@ static void on_sweep(void *context)
     struct metadata_outbox *outbox = context;
     struct outbox_chat *chat, *next;
     int64_t now_ms = clock_monotonic_ms();
-    HASH_ITER(hh, outbox->chats, chat, next)
-    {
+    HASH_ITER (hh, outbox->chats, chat, next) {
         end_waiters(chat, 0, now_ms, false);
         if (chat->state == OUTBOX_RESTING && chat->retry_at_ms <= now_ms)
             read_oldest(chat);
@@ -227,15 +234,17 @@ struct metadata_outbox *metadata_outbox_create(struct metadata_service *service)
     return outbox;
 }
 
-size_t metadata_outbox_waiters(const struct metadata_outbox *outbox) { return outbox->waiter_count; }
+size_t metadata_outbox_waiters(const struct metadata_outbox *outbox)
+{
+    return outbox->waiter_count;
+}
 
 void metadata_outbox_destroy(struct metadata_outbox **outbox)
 {
     if (*outbox == NULL)
         return;
     struct outbox_chat *chat, *next;
-    HASH_ITER(hh, (*outbox)->chats, chat, next)
-    {
+    HASH_ITER (hh, (*outbox)->chats, chat, next) {
         end_waiters(chat, 0, INT64_MAX, false);
         HASH_DEL((*outbox)->chats, chat);
         mem_free(chat);

@@ -6,7 +6,10 @@ const char *const metadata_kinds[] = {"direct", "group", "channel", NULL};
 const char *const metadata_roles[] = {"reader", "member", "admin", "owner", NULL};
 const char *const metadata_histories[] = {"joined", "shared", NULL};
 
-static void write_bool(struct buffer *out, bool value) { buffer_append_string(out, value ? "true" : "false"); }
+static void write_bool(struct buffer *out, bool value)
+{
+    buffer_append_string(out, value ? "true" : "false");
+}
 
 void metadata_render_chat(struct buffer *out, const struct metadata_chat *chat, int64_t last_seq)
 {
@@ -18,7 +21,8 @@ void metadata_render_chat(struct buffer *out, const struct metadata_chat *chat, 
     json_write_text_or_null(out, chat->description);
     buffer_append_string(out, ",\"avatar\":");
     json_write_text_or_null(out, chat->avatar);
-    buffer_append_format(out, ",\"history\":\"%s\",\"created_at\":", metadata_histories[chat->history - 1]);
+    buffer_append_format(
+        out, ",\"history\":\"%s\",\"created_at\":", metadata_histories[chat->history - 1]);
     json_write_time(out, chat->created_at_ms);
     buffer_append_string(out, ",\"last_seq\":");
     buffer_append_number(out, last_seq);
@@ -48,7 +52,8 @@ void metadata_render_member(struct buffer *out, int64_t user_id, int64_t role)
     buffer_append_format(out, ",\"role\":\"%s\"}", metadata_roles[role - 1]);
 }
 
-void metadata_render_item(struct buffer *out, const struct metadata_chat *chat, const struct chat_summary *summary)
+void metadata_render_item(struct buffer *out, const struct metadata_chat *chat,
+                          const struct chat_summary *summary)
 {
     buffer_append_string(out, "{\"chat\":");
     metadata_render_chat(out, chat, summary->last_seq);

@@ -29,10 +29,11 @@ static void catch_up(void *context, struct rpc_exchange *exchange, const void *r
     metadata_changes_catch_up(service->changes, ask->offset, on_caught_up, waiting);
 }
 
-struct rpc_server *metadata_rpc_create(struct metadata_service *service, struct nng_bus *bus, char *message_out,
-                                       int message_size)
+struct rpc_server *metadata_rpc_create(struct metadata_service *service, struct nng_bus *bus,
+                                       char *message_out, int message_size)
 {
     static const struct rpc_method methods[] = {RPC_SERVE(metadata, catch_up, 1, catch_up)};
-    return rpc_server_create(bus, daemon_socket_url("metadata", "rpc"), (int)metadata_settings.rpc_concurrency,
-                             methods, sizeof methods / sizeof methods[0], service, message_out, message_size);
+    return rpc_server_create(
+        bus, daemon_socket_url("metadata", "rpc"), (int)metadata_settings.rpc_concurrency, methods,
+        sizeof methods / sizeof methods[0], service, message_out, message_size);
 }

@@ -56,9 +56,15 @@ struct metadata_store *metadata_store_create(struct loop *loop)
     return store;
 }
 
-bool metadata_store_is_ready(const struct metadata_store *store) { return pg_is_connected(store->pg); }
+bool metadata_store_is_ready(const struct metadata_store *store)
+{
+    return pg_is_connected(store->pg);
+}
 
-const char *metadata_store_last_error(const struct metadata_store *store) { return pg_last_error(store->pg); }
+const char *metadata_store_last_error(const struct metadata_store *store)
+{
+    return pg_last_error(store->pg);
+}
 
 void metadata_store_destroy(struct metadata_store **store)
 {
@@ -137,8 +143,9 @@ static struct pg_unit *unit_of(struct metadata_store *store, const char *stateme
 }
 
 void metadata_store_create_chat(struct metadata_store *store, int64_t chat_id, enum chat_kind kind,
-                                const struct metadata_chat_fields *fields, int64_t by_id, const int64_t *members,
-                                size_t member_count, metadata_on_changed on_changed, void *context)
+                                const struct metadata_chat_fields *fields, int64_t by_id,
+                                const int64_t *members, size_t member_count,
+                                metadata_on_changed on_changed, void *context)
 {
     struct pg_unit *unit = unit_of(store, "create_chat");
     pg_add_number(unit, chat_id);
@@ -155,8 +162,9 @@ void metadata_store_create_chat(struct metadata_store *store, int64_t chat_id, e
     submit_change(unit, on_changed, context);
 }
 
-void metadata_store_create_direct(struct metadata_store *store, int64_t chat_id, int64_t by_id, int64_t other_id,
-                                  int64_t blocked, metadata_on_changed on_changed, void *context)
+void metadata_store_create_direct(struct metadata_store *store, int64_t chat_id, int64_t by_id,
+                                  int64_t other_id, int64_t blocked, metadata_on_changed on_changed,
+                                  void *context)
 {
     struct pg_unit *unit = unit_of(store, "create_direct");
     pg_add_number(unit, chat_id);
@@ -193,8 +201,9 @@ void metadata_store_delete_chat(struct metadata_store *store, int64_t chat_id, i
     submit_change(unit, on_changed, context);
 }
 
-void metadata_store_put_member(struct metadata_store *store, int64_t chat_id, int64_t by_id, int64_t user_id,
-                               int64_t role, metadata_on_changed on_changed, void *context)
+void metadata_store_put_member(struct metadata_store *store, int64_t chat_id, int64_t by_id,
+                               int64_t user_id, int64_t role, metadata_on_changed on_changed,
+                               void *context)
 {
     struct pg_unit *unit = unit_of(store, "put_member");
     pg_add_number(unit, chat_id);
@@ -206,8 +215,8 @@ void metadata_store_put_member(struct metadata_store *store, int64_t chat_id, in
     submit_change(unit, on_changed, context);
 }
 
-void metadata_store_remove_member(struct metadata_store *store, int64_t chat_id, int64_t by_id, int64_t user_id,
-                                  metadata_on_changed on_changed, void *context)
+void metadata_store_remove_member(struct metadata_store *store, int64_t chat_id, int64_t by_id,
+                                  int64_t user_id, metadata_on_changed on_changed, void *context)
 {
     struct pg_unit *unit = unit_of(store, "remove_member");
     pg_add_number(unit, chat_id);
@@ -221,7 +230,8 @@ void metadata_store_remove_member(struct metadata_store *store, int64_t chat_id,
 static struct metadata_own read_own(const struct pg_result *result, int row, int column)
 {
     return (struct metadata_own){
-        .muted_until_ms = pg_is_null(result, 0, row, column) ? 0 : pg_number(result, 0, row, column),
+        .muted_until_ms =
+            pg_is_null(result, 0, row, column) ? 0 : pg_number(result, 0, row, column),
         .pinned = pg_number(result, 0, row, column + 1) != 0,
         .archived = pg_number(result, 0, row, column + 2) != 0,
     };
@@ -241,7 +251,8 @@ static void answer_own(void *context, const struct pg_result *result)
 }
 
 void metadata_store_update_own(struct metadata_store *store, int64_t chat_id, int64_t user_id,
-                               const struct metadata_own *own, metadata_on_own on_own, void *context)
+                               const struct metadata_own *own, metadata_on_own on_own,
+                               void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "update_own");
@@ -298,8 +309,8 @@ static void answer_chat(void *context, const struct pg_result *result)
     mem_free(question);
 }
 
-void metadata_store_chat(struct metadata_store *store, int64_t chat_id, int64_t user_id, metadata_on_chat on_chat,
-                         void *context)
+void metadata_store_chat(struct metadata_store *store, int64_t chat_id, int64_t user_id,
+                         metadata_on_chat on_chat, void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "chat");
@@ -322,7 +333,8 @@ static void answer_ids(void *context, const struct pg_result *result)
     mem_free(question);
 }
 
-void metadata_store_chats_of(struct metadata_store *store, int64_t user_id, metadata_on_ids on_ids, void *context)
+void metadata_store_chats_of(struct metadata_store *store, int64_t user_id, metadata_on_ids on_ids,
+                             void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "chats_of");
@@ -345,8 +357,8 @@ static void answer_chats(void *context, const struct pg_result *result)
     mem_free(question);
 }
 
-void metadata_store_own_chats(struct metadata_store *store, int64_t user_id, const int64_t *chats, size_t count,
-                              metadata_on_chats on_chats, void *context)
+void metadata_store_own_chats(struct metadata_store *store, int64_t user_id, const int64_t *chats,
+                              size_t count, metadata_on_chats on_chats, void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "own_chats");
@@ -363,14 +375,16 @@ static void answer_members(void *context, const struct pg_result *result)
     size_t count = problem == PROBLEM_NONE ? (size_t)pg_rows(result, 1) : 0;
     struct metadata_member *members = mem_array(count + 1, sizeof *members);
     for (size_t i = 0; i < count; i++)
-        members[i] = (struct metadata_member){pg_number(result, 1, (int)i, 0), pg_number(result, 1, (int)i, 1)};
+        members[i] = (struct metadata_member){pg_number(result, 1, (int)i, 0),
+                                              pg_number(result, 1, (int)i, 1)};
     question->answer.on_members(question->context, problem, members, count);
     mem_free(members);
     mem_free(question);
 }
 
-void metadata_store_members(struct metadata_store *store, int64_t chat_id, int64_t caller_id, int64_t after,
-                            int64_t limit, metadata_on_members on_members, void *context)
+void metadata_store_members(struct metadata_store *store, int64_t chat_id, int64_t caller_id,
+                            int64_t after, int64_t limit, metadata_on_members on_members,
+                            void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "standing");
@@ -410,8 +424,8 @@ static void answer_outbox(void *context, const struct pg_result *result)
     mem_free(question);
 }
 
-void metadata_store_oldest_change(struct metadata_store *store, int64_t chat_id, metadata_on_outbox on_outbox,
-                                  void *context)
+void metadata_store_oldest_change(struct metadata_store *store, int64_t chat_id,
+                                  metadata_on_outbox on_outbox, void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "oldest_change");
@@ -443,7 +457,8 @@ void metadata_store_change_done(struct metadata_store *store, int64_t chat_id, i
     pg_submit(unit, answer_done, question);
 }
 
-void metadata_store_waiting_chats(struct metadata_store *store, int64_t limit, metadata_on_ids on_ids, void *context)
+void metadata_store_waiting_chats(struct metadata_store *store, int64_t limit,
+                                  metadata_on_ids on_ids, void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = unit_of(store, "waiting_chats");
@@ -458,11 +473,13 @@ static void answer_cursor(void *context, const struct pg_result *result)
 {
     struct question *question = context;
     enum problem problem = problem_of(result);
-    question->answer.on_cursor(question->context, problem, problem == PROBLEM_NONE ? pg_number(result, 0, 0, 0) : 0);
+    question->answer.on_cursor(question->context, problem,
+                               problem == PROBLEM_NONE ? pg_number(result, 0, 0, 0) : 0);
     mem_free(question);
 }
 
-void metadata_store_cursor(struct metadata_store *store, metadata_on_cursor on_cursor, void *context)
+void metadata_store_cursor(struct metadata_store *store, metadata_on_cursor on_cursor,
+                           void *context)
 {
     struct question *question = question_create(context);
     question->answer.on_cursor = on_cursor;
@@ -474,7 +491,8 @@ static void answer_taken(void *context, const struct pg_result *result)
     struct question *question = context;
     enum problem problem = problem_of(result);
     size_t count = 0;
-    for (int statement = 0; problem == PROBLEM_NONE && statement < (int)question->count; statement++)
+    for (int statement = 0; problem == PROBLEM_NONE && statement < (int)question->count;
+         statement++)
         count += (size_t)pg_rows(result, statement);
     struct metadata_taken *taken = mem_array(count + 1, sizeof *taken);
     size_t filled = 0;
@@ -487,8 +505,8 @@ static void answer_taken(void *context, const struct pg_result *result)
     mem_free(question);
 }
 
-void metadata_store_take(struct metadata_store *store, const struct user_change *changes, size_t count,
-                         metadata_on_taken on_taken, void *context)
+void metadata_store_take(struct metadata_store *store, const struct user_change *changes,
+                         size_t count, metadata_on_taken on_taken, void *context)
 {
     struct question *question = question_create(context);
     struct pg_unit *unit = pg_unit_create(store->pg);

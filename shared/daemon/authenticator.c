@@ -11,7 +11,7 @@
 #include "shared/base/metrics.h"
 
 #define TOKEN_CHARACTERS 43
-#define MAX_BATCH 1024
+#define MAX_BATCH        1024
 
 struct waiter {
     http_authenticated callback;
@@ -24,11 +24,11 @@ enum entry_state { ENTRY_QUEUED, ENTRY_ASKED, ENTRY_KNOWN };
 struct entry {
     unsigned char hash[TOKEN_HASH_BYTES];
     enum entry_state state;
-    struct identity identity;      /* user_id 0: refused */
+    struct identity identity; /* user_id 0: refused */
     int64_t asked_at_ms;
     struct waiter *waiters;
-    struct entry *next;            /* in the batch */
-    UT_hash_handle hh;             /* in the order of asking: the oldest first */
+    struct entry *next; /* in the batch */
+    UT_hash_handle hh;  /* in the order of asking: the oldest first */
 };
 
 struct authenticator {
@@ -42,7 +42,7 @@ struct authenticator {
 
 struct batch {
     struct authenticator *authenticator;
-    struct entry *entries;         /* in the order of the question */
+    struct entry *entries; /* in the order of the question */
 };
 
 static struct metric asked_total = {.name = "parley_authenticator_asked_total",
@@ -62,8 +62,8 @@ bool token_hash(struct text token, unsigned char hash_out[TOKEN_HASH_BYTES])
         length != sizeof bytes)
         return false;
     sodium_memzero(bytes, sizeof bytes);
-    return crypto_generichash(hash_out, TOKEN_HASH_BYTES, (const unsigned char *)token.data, token.length, NULL, 0) ==
-           0;
+    return crypto_generichash(hash_out, TOKEN_HASH_BYTES, (const unsigned char *)token.data,
+                              token.length, NULL, 0) == 0;
 }
 
 static bool is_fresh(const struct entry *entry, int64_t now_ms)
@@ -104,8 +104,7 @@ static void forget(struct authenticator *authenticator, struct entry *entry)
 static bool make_room(struct authenticator *authenticator)
 {
     struct entry *entry, *next;
-    HASH_ITER(hh, authenticator->entries, entry, next)
-    {
+    HASH_ITER (hh, authenticator->entries, entry, next) {
         if (HASH_COUNT(authenticator->entries) < authenticator->max_entries &&
             is_fresh(entry, clock_monotonic_ms()))
             return true;
@@ -155,7 +154,8 @@ static void on_ask(void *context)
     *batch = (struct batch){authenticator, authenticator->queued};
     struct entry **link = &authenticator->queued;
     for (; *link != NULL && request.tokens_count < MAX_BATCH; link = &(*link)->next) {
-        tokens[request.tokens_count++].hash = (struct text){(const char *)(*link)->hash, TOKEN_HASH_BYTES};
+        tokens[request.tokens_count++].hash =
+            (struct text){(const char *)(*link)->hash, TOKEN_HASH_BYTES};
         (*link)->state = ENTRY_ASKED;
     }
     authenticator->queued = *link;
@@ -165,10 +165,12 @@ static void on_ask(void *context)
     else
         loop_deferred_request(authenticator->ask);
     metric_add(&asked_total, (int64_t)request.tokens_count);
-    user_client_authenticate(authenticator->user, &request, authenticator->deadline_ms, on_answer, batch);
+    user_client_authenticate(authenticator->user, &request, authenticator->deadline_ms, on_answer,
+                             batch);
 }
 
-static struct entry *add_entry(struct authenticator *authenticator, const unsigned char hash[TOKEN_HASH_BYTES])
+static struct entry *add_entry(struct authenticator *authenticator,
+                               const unsigned char hash[TOKEN_HASH_BYTES])
 {
     if (!make_room(authenticator))
         return NULL;
@@ -189,7 +191,8 @@ static void queue(struct authenticator *authenticator, struct entry *entry)
     loop_deferred_request(authenticator->ask);
 }
 
-void authenticator_check(void *context, struct text token, http_authenticated callback, void *callback_context)
+void authenticator_check(void *context, struct text token, http_authenticated callback,
+                         void *callback_context)
 {
     struct authenticator *authenticator = context;
     unsigned char hash[TOKEN_HASH_BYTES];
@@ -220,8 +223,8 @@ void authenticator_check(void *context, struct text token, http_authenticated ca
     entry->waiters = waiter;
 }
 
-struct authenticator *authenticator_create(struct loop *loop, struct rpc_client *user, size_t max_entries,
-                                           int64_t deadline_ms)
+struct authenticator *authenticator_create(struct loop *loop, struct rpc_client *user,
+                                           size_t max_entries, int64_t deadline_ms)
 {
     struct authenticator *authenticator = mem_zalloc(sizeof *authenticator);
     authenticator->user = user;
@@ -239,8 +242,7 @@ void authenticator_destroy(struct authenticator **authenticator)
     if (*authenticator == NULL)
         return;
     struct entry *entry, *next;
-    HASH_ITER(hh, (*authenticator)->entries, entry, next)
-    {
+    HASH_ITER (hh, (*authenticator)->entries, entry, next) {
         tell_waiters(entry, PROBLEM_UNAVAILABLE);
         forget(*authenticator, entry);
     }

@@ -8,15 +8,17 @@
 #include "shared/proto/user_protocol.h"
 
 #define AUTHENTICATOR_FRESH_MS 500
-#define TOKEN_HASH_BYTES 32
+#define TOKEN_HASH_BYTES       32
 
 struct authenticator;
 
-struct authenticator *authenticator_create(struct loop *loop, struct rpc_client *user, size_t max_entries, int64_t deadline_ms);
+struct authenticator *authenticator_create(struct loop *loop, struct rpc_client *user,
+                                           size_t max_entries, int64_t deadline_ms);
 /* After the client of the user daemon was destroyed, whose answers it waits for. */
 void authenticator_destroy(struct authenticator **authenticator);
 /* An http_authenticator; its context is the struct authenticator. */
-void authenticator_check(void *authenticator, struct text token, http_authenticated callback, void *context);
+void authenticator_check(void *authenticator, struct text token, http_authenticated callback,
+                         void *context);
 
 /* The form in which tokens are stored and travel: BLAKE2b-256 (libsodium crypto_generichash). False when the token does
  * not have the shape of one of ours (43 characters, URL-safe base64 of 256 bits). */

@@ -24,46 +24,46 @@
 
 /* The settings that every daemon has. */
 struct daemon_settings {
-    const char *run_dir;           /* sockets */
-    const char *environment;       /* "development" or "production" */
+    const char *run_dir;     /* sockets */
+    const char *environment; /* "development" or "production" */
     const char *log_level;
-    const char *postgres;          /* base conninfo or URI */
-    const char *postgres_user;     /* "" means parley_<service> */
+    const char *postgres;      /* base conninfo or URI */
+    const char *postgres_user; /* "" means parley_<service> */
     const char *postgres_password_file;
-    const char *redis;             /* socket path or host:port */
+    const char *redis; /* socket path or host:port */
     int64_t drain_deadline_ms;
-    int64_t request_deadline_ms;   /* REST: arrival to answer */
-    int64_t rpc_deadline_ms;       /* one internal request */
+    int64_t request_deadline_ms; /* REST: arrival to answer */
+    int64_t rpc_deadline_ms;     /* one internal request */
     int64_t statement_timeout_ms;
     int64_t max_header_bytes;
-    int64_t max_requests;          /* REST requests in progress */
+    int64_t max_requests; /* REST requests in progress */
     int64_t idle_timeout_ms;
 };
 
 /* What clients can meet, the same for all daemons; GET /v1/limits answers these. See shared/daemon/limits.c. */
 struct limits {
-    int64_t max_body_bytes;        /* of a REST body: 65536 */
-    int64_t max_text_bytes;        /* of body.text: 16384 */
-    int64_t max_client_id_bytes;   /* 128 */
-    int64_t max_mentions;          /* 100 */
-    int64_t max_attachments;       /* 10 */
-    int64_t default_page;          /* 50 */
-    int64_t max_page;              /* 200 */
-    int64_t max_members;           /* of a chat: 1000 */
-    int64_t max_chats_per_user;    /* 2000 */
-    int64_t max_devices_per_user;  /* 32 */
-    int64_t max_blocks_per_user;   /* 1000 */
-    int64_t max_frame_bytes;       /* WebSocket message: 65536 */
-    int64_t max_op_id_bytes;       /* 64 */
-    int64_t window_events;         /* unacknowledged at once: 64 */
-    int64_t auth_deadline_ms;      /* 5000 */
-    int64_t heartbeat_ms;          /* 30000 */
-    int64_t max_inbox_events;      /* per device: 100000 */
-    int64_t max_sync_chats;        /* named in one sync: 2000 */
-    int64_t max_sync_events;       /* in one answer: 1000 */
-    int64_t sends_per_second;      /* per device, sustained: 200 */
-    int64_t sends_burst;           /* 400 */
-    int64_t max_sends_in_flight;   /* per connection: 256 */
+    int64_t max_body_bytes;           /* of a REST body: 65536 */
+    int64_t max_text_bytes;           /* of body.text: 16384 */
+    int64_t max_client_id_bytes;      /* 128 */
+    int64_t max_mentions;             /* 100 */
+    int64_t max_attachments;          /* 10 */
+    int64_t default_page;             /* 50 */
+    int64_t max_page;                 /* 200 */
+    int64_t max_members;              /* of a chat: 1000 */
+    int64_t max_chats_per_user;       /* 2000 */
+    int64_t max_devices_per_user;     /* 32 */
+    int64_t max_blocks_per_user;      /* 1000 */
+    int64_t max_frame_bytes;          /* WebSocket message: 65536 */
+    int64_t max_op_id_bytes;          /* 64 */
+    int64_t window_events;            /* unacknowledged at once: 64 */
+    int64_t auth_deadline_ms;         /* 5000 */
+    int64_t heartbeat_ms;             /* 30000 */
+    int64_t max_inbox_events;         /* per device: 100000 */
+    int64_t max_sync_chats;           /* named in one sync: 2000 */
+    int64_t max_sync_events;          /* in one answer: 1000 */
+    int64_t sends_per_second;         /* per device, sustained: 200 */
+    int64_t sends_burst;              /* 400 */
+    int64_t max_sends_in_flight;      /* per connection: 256 */
     int64_t max_connections_per_user; /* 32 */
 };
 
@@ -74,18 +74,19 @@ void limits_render(struct buffer *out); /* the JSON object of GET /v1/limits */
 struct daemon;
 
 /* A dependency as /readyz shows it: {"ready":true,"dependencies":{"postgres":"ok","redis":"connecting: …"}} */
-typedef void (*daemon_report)(void *report_context, const char *dependency, bool ok, const char *detail);
+typedef void (*daemon_report)(void *report_context, const char *dependency, bool ok,
+                              const char *detail);
 
 struct daemon_service {
-    const char *name;                       /* "chat" */
-    struct settings_table settings;         /* its own table; count may be 0 */
+    const char *name;               /* "chat" */
+    struct settings_table settings; /* its own table; count may be 0 */
     /* Makes everything. False: message says what is wrong and how to mend it; exit 69. */
     bool (*start)(struct daemon *daemon, void **service_out, char *message_out, int message_size);
     /* Tells every dependency's state; readiness is that all are ok. */
     void (*report)(void *service, daemon_report report, void *report_context);
-    void (*drain)(void *service);           /* stop taking work; finish what is there */
+    void (*drain)(void *service); /* stop taking work; finish what is there */
     bool (*drained)(void *service);
-    void (*stop)(void *service);            /* free everything */
+    void (*stop)(void *service); /* free everything */
 };
 
 int daemon_main(const struct daemon_service *service, int argc, char **argv);

@@ -9,27 +9,31 @@
 #include "shared/base/buffer.h"
 
 enum websocket_opcode { /* RFC 6455, 5.2 */
-    WEBSOCKET_CONTINUATION = 0,
-    WEBSOCKET_TEXT = 1,
-    WEBSOCKET_BINARY = 2,
-    WEBSOCKET_CLOSE = 8,
-    WEBSOCKET_PING = 9,
-    WEBSOCKET_PONG = 10,
+                        WEBSOCKET_CONTINUATION = 0,
+                        WEBSOCKET_TEXT = 1,
+                        WEBSOCKET_BINARY = 2,
+                        WEBSOCKET_CLOSE = 8,
+                        WEBSOCKET_PING = 9,
+                        WEBSOCKET_PONG = 10,
 };
 
-#define WEBSOCKET_HEADER_MAX 10 /* of a frame from the server: never masked */
+#define WEBSOCKET_HEADER_MAX  10 /* of a frame from the server: never masked */
 #define WEBSOCKET_CONTROL_MAX 125
 
 /* The head of an upgrade request, parsed by http_parser. */
 struct websocket_handshake {
-    bool parley_protocol;          /* parley.v1 was offered */
-    char accept[29];               /* Sec-WebSocket-Accept, terminated */
-    char origin[256];              /* "" when absent */
-    char address[64];              /* X-Real-IP from the front door, "" when absent */
+    bool parley_protocol; /* parley.v1 was offered */
+    char accept[29];      /* Sec-WebSocket-Accept, terminated */
+    char origin[256];     /* "" when absent */
+    char address[64];     /* X-Real-IP from the front door, "" when absent */
     char path[128];
 };
 
-enum websocket_handshake_outcome { WEBSOCKET_HANDSHAKE_MORE, WEBSOCKET_HANDSHAKE_DONE, WEBSOCKET_HANDSHAKE_REFUSED };
+enum websocket_handshake_outcome {
+    WEBSOCKET_HANDSHAKE_MORE,
+    WEBSOCKET_HANDSHAKE_DONE,
+    WEBSOCKET_HANDSHAKE_REFUSED
+};
 
 /* Reads the request head at the start of `bytes`. DONE: *consumed_out bytes were the head, what follows are frames.
  * REFUSED: *status_out is 400, 405, 426 or 431. Heads larger than max_bytes are refused. Accepts
@@ -43,19 +47,19 @@ void websocket_handshake_refuse(int status, struct buffer *out);
 
 /* A decoder per connection: small, no allocation while no message is unfinished. */
 struct websocket_decoder {
-    struct buffer message;         /* fragments so far, unmasked */
-    uint8_t message_opcode;        /* of the unfinished message, 0 when there is none */
+    struct buffer message;  /* fragments so far, unmasked */
+    uint8_t message_opcode; /* of the unfinished message, 0 when there is none */
     uint32_t utf8_state;
     size_t max_message_bytes;
 };
 
 enum websocket_event {
-    WEBSOCKET_NEED_MORE,           /* give more bytes; *consumed_out of these are done with */
-    WEBSOCKET_MESSAGE,             /* a whole text message in payload_out */
-    WEBSOCKET_GOT_PING,            /* payload_out: answer with a pong of the same payload */
+    WEBSOCKET_NEED_MORE, /* give more bytes; *consumed_out of these are done with */
+    WEBSOCKET_MESSAGE,   /* a whole text message in payload_out */
+    WEBSOCKET_GOT_PING,  /* payload_out: answer with a pong of the same payload */
     WEBSOCKET_GOT_PONG,
-    WEBSOCKET_GOT_CLOSE,           /* *close_code_out: the peer's code, 1005 when it gave none */
-    WEBSOCKET_FAILED,              /* *close_code_out: 1002, 1003 (binary), 1007 or 1009: close with it */
+    WEBSOCKET_GOT_CLOSE, /* *close_code_out: the peer's code, 1005 when it gave none */
+    WEBSOCKET_FAILED,    /* *close_code_out: 1002, 1003 (binary), 1007 or 1009: close with it */
 };
 
 void websocket_decoder_init(struct websocket_decoder *decoder, size_t max_message_bytes);
@@ -63,9 +67,11 @@ void websocket_decoder_deinit(struct websocket_decoder *decoder);
 /* Takes at most one frame from `bytes` (unmasking in place). payload_out lies in `bytes` or in the decoder, valid until
  * the next call. The claimed length is checked before anything is allocated; UTF-8 is checked as it comes. */
 enum websocket_event websocket_decode(struct websocket_decoder *decoder, char *bytes, size_t length,
-                                      size_t *consumed_out, struct text *payload_out, int *close_code_out);
+                                      size_t *consumed_out, struct text *payload_out,
+                                      int *close_code_out);
 
 /* The header of an unfragmented frame from the server; returns its size. */
-size_t websocket_frame_header(enum websocket_opcode opcode, size_t payload_bytes, char out[WEBSOCKET_HEADER_MAX]);
+size_t websocket_frame_header(enum websocket_opcode opcode, size_t payload_bytes,
+                              char out[WEBSOCKET_HEADER_MAX]);
 
 #endif

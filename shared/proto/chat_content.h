@@ -5,9 +5,9 @@
 #include "shared/base/json.h"
 
 struct chat_content {
-    struct text client_id;         /* 1 to 128 bytes */
-    struct text body;              /* the object as the client wrote it; has a string "text" */
-    struct buffer detail;          /* `"reply_to":3,"mentions":["7"],"attachments":[…]` or empty; owned */
+    struct text client_id; /* 1 to 128 bytes */
+    struct text body;      /* the object as the client wrote it; has a string "text" */
+    struct buffer detail;  /* `"reply_to":3,"mentions":["7"],"attachments":[…]` or empty; owned */
 };
 
 /* Takes client_id, body, reply_to, mentions and attachments from the reader; mistakes stay in the reader. The texts live

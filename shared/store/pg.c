@@ -19,12 +19,12 @@
 #include "shared/base/metrics.h"
 #include "shared/store/pg_internal.h"
 
-#define RETRY_MIN_MS 50
-#define RETRY_MAX_MS 2000
+#define RETRY_MIN_MS        50
+#define RETRY_MAX_MS        2000
 #define CONNECT_DEADLINE_MS 5000
-#define WATCH_MS 500
-#define MAX_PASSWORD_BYTES 256
-#define MAX_ERROR_BYTES 256
+#define WATCH_MS            500
+#define MAX_PASSWORD_BYTES  256
+#define MAX_ERROR_BYTES     256
 
 enum pg_state { PG_STATE_WAITING, PG_STATE_CONNECTING, PG_STATE_PREPARING, PG_STATE_READY };
 
@@ -36,19 +36,19 @@ struct pg {
     enum pg_state state;
     PGconn *connection;
     struct event *readable, *writable;
-    struct loop_timer *retry;      /* waiting: when to connect again; connecting: the deadline */
-    struct loop_timer *watch;      /* drops a connection that does not answer */
+    struct loop_timer *retry; /* waiting: when to connect again; connecting: the deadline */
+    struct loop_timer *watch; /* drops a connection that does not answer */
     struct loop_deferred *flush;
     struct loop_deferred *tell_unsent;
     struct loop_deferred *drop;
-    bool dropping;                 /* until then nothing is sent any more */
+    bool dropping; /* until then nothing is sent any more */
     int64_t retry_ms;
     size_t prepared;
     struct pg_unit *first, **last; /* sent, in order */
     size_t in_flight;
-    struct pg_unit *unsent;        /* to be told so at the end of the turn */
-    bool in_results;               /* inside the reading of answers: nothing is freed there */
-    bool lost;                     /* noticed there */
+    struct pg_unit *unsent; /* to be told so at the end of the turn */
+    bool in_results;        /* inside the reading of answers: nothing is freed there */
+    bool lost;              /* noticed there */
     char error[MAX_ERROR_BYTES];
 };
 
@@ -103,7 +103,8 @@ static void on_tell_unsent(void *context)
 
 static void remember_error(struct pg *pg, const char *message)
 {
-    snprintf(pg->error, sizeof pg->error, "%s", message == NULL || *message == '\0' ? "connection lost" : message);
+    snprintf(pg->error, sizeof pg->error, "%s",
+             message == NULL || *message == '\0' ? "connection lost" : message);
     for (char *at = pg->error; *at != '\0'; at++) /* libpq's messages have several lines */
         if (*at == '\n')
             *at = at[1] == '\0' ? '\0' : ' ';
@@ -172,7 +173,10 @@ static void flush(struct pg *pg)
         event_add(pg->writable, NULL);
 }
 
-static void on_flush(void *context) { flush(context); }
+static void on_flush(void *context)
+{
+    flush(context);
+}
 
 static void on_socket(evutil_socket_t fd, short what, void *context)
 {
@@ -199,7 +203,8 @@ static void prepare_statements(struct pg *pg)
     pg->writable = event_new(loop_base(pg->loop), fd, EV_WRITE, on_socket, pg);
     event_add(pg->readable, NULL);
     for (size_t i = 0; i < pg->options.statement_count; i++)
-        PQsendPrepare(pg->connection, pg->options.statements[i].name, pg->options.statements[i].sql, 0, NULL);
+        PQsendPrepare(pg->connection, pg->options.statements[i].name, pg->options.statements[i].sql,
+                      0, NULL);
     PQpipelineSync(pg->connection);
     flush(pg);
 }
@@ -253,9 +258,15 @@ static void connect_now(struct pg *pg)
     snprintf(settings, sizeof settings, "-c statement_timeout=%lld -c synchronous_commit=on",
              (long long)pg->options.statement_timeout_ms);
     /* A later keyword beats what the conninfo says of it. */
-    const char *const keywords[] = {"dbname", "user", "password", "application_name", "client_encoding", "options", NULL};
-    const char *const values[] = {pg->options.conninfo, pg->options.user, password[0] == '\0' ? NULL : password,
-                                  pg->options.application_name, "UTF8", settings, NULL};
+    const char *const keywords[] = {"dbname",          "user",    "password", "application_name",
+                                    "client_encoding", "options", NULL};
+    const char *const values[] = {pg->options.conninfo,
+                                  pg->options.user,
+                                  password[0] == '\0' ? NULL : password,
+                                  pg->options.application_name,
+                                  "UTF8",
+                                  settings,
+                                  NULL};
     pg->state = PG_STATE_CONNECTING;
     loop_timer_start(pg->retry, CONNECT_DEADLINE_MS);
     pg->connection = PQconnectStartParams(keywords, values, 1);
@@ -300,7 +311,9 @@ static void end_unit(struct pg *pg)
         if (refusal == NULL && PQresultStatus(unit->results[i]) == PGRES_FATAL_ERROR)
             refusal = unit->results[i];
     metric_observe_us(&latency, (clock_monotonic_ms() - unit->sent_at_ms) * 1000);
-    finish_unit(unit, refusal == NULL && unit->result_count == unit->call_count ? PG_OK : PG_REFUSED, refusal);
+    finish_unit(unit,
+                refusal == NULL && unit->result_count == unit->call_count ? PG_OK : PG_REFUSED,
+                refusal);
 }
 
 static void take_answer(struct pg *pg, PGresult *result)
@@ -339,7 +352,8 @@ static void take_answers(struct pg *pg)
             take_prepared(pg, result);
         else
             take_answer(pg, result);
-        if (pg->state == PG_STATE_PREPARING && !pg->lost && pg->prepared == pg->options.statement_count)
+        if (pg->state == PG_STATE_PREPARING && !pg->lost &&
+            pg->prepared == pg->options.statement_count)
             on_ready(pg);
     }
 }
@@ -388,13 +402,14 @@ static bool send_call(struct pg_unit *unit, const struct pg_call *call)
         const struct pg_parameter *parameter = &unit->parameters[call->first_parameter + (size_t)i];
         bool is_null = parameter->length < 0;
         values[i] = is_null ? NULL : unit->bytes.data + parameter->offset;
-        if (!is_null && unit->bytes.data == NULL) /* an empty text, and no other bytes in the unit */
+        if (!is_null &&
+            unit->bytes.data == NULL) /* an empty text, and no other bytes in the unit */
             values[i] = "";
         lengths[i] = is_null ? 0 : parameter->length;
         formats[i] = 1;
     }
-    return PQsendQueryPrepared(unit->pg->connection, call->statement, call->parameter_count, values, lengths, formats,
-                               1) == 1;
+    return PQsendQueryPrepared(unit->pg->connection, call->statement, call->parameter_count, values,
+                               lengths, formats, 1) == 1;
 }
 
 static bool send_unit(struct pg_unit *unit)
@@ -433,7 +448,8 @@ void pg_submit(struct pg_unit *unit, pg_callback callback, void *context)
 static void on_watch(void *context)
 {
     struct pg *pg = context;
-    if (pg->first != NULL && clock_monotonic_ms() - pg->first->sent_at_ms > 2 * pg->options.statement_timeout_ms)
+    if (pg->first != NULL &&
+        clock_monotonic_ms() - pg->first->sent_at_ms > 2 * pg->options.statement_timeout_ms)
         lose(pg, "no answer in time");
 }
 
@@ -444,7 +460,8 @@ static void on_drop(void *context)
         lose(pg, "dropped after an answer that could not be trusted");
 }
 
-struct pg *pg_create(struct loop *loop, const struct pg_options *options, pg_on_state on_state, void *context)
+struct pg *pg_create(struct loop *loop, const struct pg_options *options, pg_on_state on_state,
+                     void *context)
 {
     struct pg *pg = mem_zalloc(sizeof *pg);
     pg->loop = loop;
@@ -468,11 +485,20 @@ struct pg *pg_create(struct loop *loop, const struct pg_options *options, pg_on_
     return pg;
 }
 
-bool pg_is_connected(const struct pg *pg) { return pg->state == PG_STATE_READY && !pg->dropping; }
+bool pg_is_connected(const struct pg *pg)
+{
+    return pg->state == PG_STATE_READY && !pg->dropping;
+}
 
-size_t pg_in_flight(const struct pg *pg) { return pg->in_flight; }
+size_t pg_in_flight(const struct pg *pg)
+{
+    return pg->in_flight;
+}
 
-const char *pg_last_error(const struct pg *pg) { return pg->error; }
+const char *pg_last_error(const struct pg *pg)
+{
+    return pg->error;
+}
 
 /* Never inside the caller's own submit or answer: the end of the turn ends everything. */
 void pg_drop(struct pg *pg)

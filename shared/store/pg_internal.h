@@ -15,8 +15,8 @@ struct pg_call {
 };
 
 struct pg_parameter {
-    size_t offset;                 /* of the value in the unit's bytes */
-    int length;                    /* -1: NULL */
+    size_t offset; /* of the value in the unit's bytes */
+    int length;    /* -1: NULL */
 };
 
 struct pg_unit {
@@ -30,7 +30,7 @@ struct pg_unit {
     void *context;
     int64_t sent_at_ms;
     /* what came back so far */
-    PGresult **results;            /* one a statement */
+    PGresult **results; /* one a statement */
     size_t result_count;
     enum pg_outcome outcome;
     struct pg_unit *next;
@@ -41,7 +41,7 @@ struct pg_result {
     enum pg_outcome outcome;
     PGresult *const *results;
     size_t result_count;
-    const PGresult *refusal;       /* with PG_REFUSED */
+    const PGresult *refusal; /* with PG_REFUSED */
 };
 
 #endif

@@ -5,7 +5,10 @@
 
 #include "shared/store/pg_internal.h"
 
-enum pg_outcome pg_result_outcome(const struct pg_result *result) { return result->outcome; }
+enum pg_outcome pg_result_outcome(const struct pg_result *result)
+{
+    return result->outcome;
+}
 
 static const char *field_of(const struct pg_result *result, int field)
 {
@@ -13,11 +16,20 @@ static const char *field_of(const struct pg_result *result, int field)
     return value == NULL ? "" : value;
 }
 
-const char *pg_result_sqlstate(const struct pg_result *result) { return field_of(result, PG_DIAG_SQLSTATE); }
+const char *pg_result_sqlstate(const struct pg_result *result)
+{
+    return field_of(result, PG_DIAG_SQLSTATE);
+}
 
-const char *pg_result_constraint(const struct pg_result *result) { return field_of(result, PG_DIAG_CONSTRAINT_NAME); }
+const char *pg_result_constraint(const struct pg_result *result)
+{
+    return field_of(result, PG_DIAG_CONSTRAINT_NAME);
+}
 
-const char *pg_result_message(const struct pg_result *result) { return field_of(result, PG_DIAG_MESSAGE_PRIMARY); }
+const char *pg_result_message(const struct pg_result *result)
+{
+    return field_of(result, PG_DIAG_MESSAGE_PRIMARY);
+}
 
 int pg_rows(const struct pg_result *result, int statement)
 {

@@ -45,7 +45,8 @@ static void end_parameter(struct pg_unit *unit, size_t offset, bool is_null)
 {
     if (unit->parameter_count == unit->parameter_capacity) {
         unit->parameter_capacity = unit->parameter_capacity * 2 + 8;
-        unit->parameters = mem_resize(unit->parameters, unit->parameter_capacity * sizeof *unit->parameters);
+        unit->parameters =
+            mem_resize(unit->parameters, unit->parameter_capacity * sizeof *unit->parameters);
     }
     int length = is_null ? -1 : (int)(unit->bytes.length - offset);
     unit->parameters[unit->parameter_count++] = (struct pg_parameter){offset, length};
@@ -78,7 +79,10 @@ void pg_add_text(struct pg_unit *unit, struct text value)
     end_parameter(unit, offset, value.data == NULL);
 }
 
-void pg_add_null(struct pg_unit *unit) { end_parameter(unit, unit->bytes.length, true); }
+void pg_add_null(struct pg_unit *unit)
+{
+    end_parameter(unit, unit->bytes.length, true);
+}
 
 void pg_add_bool(struct pg_unit *unit, bool value)
 {
@@ -110,7 +114,8 @@ void pg_add_numbers(struct pg_unit *unit, const int64_t *values, size_t count)
     end_parameter(unit, offset, false);
 }
 
-static void add_texts(struct pg_unit *unit, const struct text *values, size_t count, int32_t element)
+static void add_texts(struct pg_unit *unit, const struct text *values, size_t count,
+                      int32_t element)
 {
     size_t offset = unit->bytes.length;
     bool has_nulls = false;

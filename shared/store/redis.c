@@ -3,8 +3,8 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 /* Static functions: included in this file only. */
-#include <hiredis/adapters/libevent.h>
 #include <assert.h>
+#include <hiredis/adapters/libevent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +15,18 @@
 #include "shared/base/metrics.h"
 #include "shared/store/redis.h"
 
-#define RETRY_MIN_MS 50
-#define RETRY_MAX_MS 1000
-#define WATCH_MS 250
+#define RETRY_MIN_MS    50
+#define RETRY_MAX_MS    1000
+#define WATCH_MS        250
 #define MAX_ERROR_BYTES 128
 
 struct command {
     struct redis *redis;
     redis_callback callback;
     void *context;
-    enum redis_outcome outcome;    /* of one that was not sent */
+    enum redis_outcome outcome; /* of one that was not sent */
     int64_t sent_at_ms;
-    struct command *next;          /* in the order of sending */
+    struct command *next; /* in the order of sending */
 };
 
 struct redis {
@@ -38,7 +38,7 @@ struct redis {
     void *context;
     redisAsyncContext *connection;
     bool connected;
-    bool closing;                  /* being destroyed */
+    bool closing; /* being destroyed */
     struct loop_timer *retry, *watch;
     int64_t retry_ms;
     struct command *first, **last; /* outstanding */
@@ -65,7 +65,8 @@ static void lost(struct redis *redis, const char *reason)
     redis->connection = NULL;
     if (redis->closing)
         return;
-    snprintf(redis->error, sizeof redis->error, "%s", reason == NULL || *reason == '\0' ? "connection lost" : reason);
+    snprintf(redis->error, sizeof redis->error, "%s",
+             reason == NULL || *reason == '\0' ? "connection lost" : reason);
     metric_add(&lost_total, 1);
     log_warning("redis_lost", LOG_STRING("reason", redis->error));
     loop_timer_start(redis->retry, redis->retry_ms + rand() % 20);
@@ -100,7 +101,8 @@ static redisAsyncContext *open_connection(const char *address)
     const char *colon = strrchr(address, ':');
     if (address[0] == '/')
         return redisAsyncConnectUnix(address);
-    snprintf(host, sizeof host, "%.*s", colon == NULL ? (int)strlen(address) : (int)(colon - address), address);
+    snprintf(host, sizeof host, "%.*s",
+             colon == NULL ? (int)strlen(address) : (int)(colon - address), address);
     return redisAsyncConnect(host, colon == NULL ? 6379 : (int)strtol(colon + 1, NULL, 10));
 }
 
@@ -170,7 +172,8 @@ static void refuse(struct redis *redis, struct command *command, enum redis_outc
     loop_deferred_request(redis->tell_unsent);
 }
 
-void redis_command(struct redis *redis, const struct text *words, size_t word_count, redis_callback callback, void *context)
+void redis_command(struct redis *redis, const struct text *words, size_t word_count,
+                   redis_callback callback, void *context)
 {
     struct command *command = mem_zalloc(sizeof *command);
     *command = (struct command){.redis = redis, .callback = callback, .context = context};
@@ -190,7 +193,8 @@ void redis_command(struct redis *redis, const struct text *words, size_t word_co
     redis->outstanding++;
     metric_add(&outstanding_gauge, 1);
     metric_add(&commands_total, 1);
-    int status = redisAsyncCommandArgv(redis->connection, on_reply, command, (int)word_count, words_at, lengths);
+    int status = redisAsyncCommandArgv(redis->connection, on_reply, command, (int)word_count,
+                                       words_at, lengths);
     mem_free(words_at);
     mem_free(lengths);
     assert(status == 0); /* refused only while disconnecting, and then we are not connected */
@@ -207,7 +211,8 @@ static void on_watch(void *context)
 
 /* --- life --- */
 
-struct redis *redis_create(struct loop *loop, const struct redis_options *options, redis_on_state on_state, void *context)
+struct redis *redis_create(struct loop *loop, const struct redis_options *options,
+                           redis_on_state on_state, void *context)
 {
     struct redis *redis = mem_zalloc(sizeof *redis);
     redis->loop = loop;
@@ -230,11 +235,20 @@ struct redis *redis_create(struct loop *loop, const struct redis_options *option
     return redis;
 }
 
-bool redis_is_connected(const struct redis *redis) { return redis->connected; }
+bool redis_is_connected(const struct redis *redis)
+{
+    return redis->connected;
+}
 
-size_t redis_outstanding(const struct redis *redis) { return redis->outstanding; }
+size_t redis_outstanding(const struct redis *redis)
+{
+    return redis->outstanding;
+}
 
-const char *redis_last_error(const struct redis *redis) { return redis->error; }
+const char *redis_last_error(const struct redis *redis)
+{
+    return redis->error;
+}
 
 void redis_destroy(struct redis **redis_in)
 {

@@ -24,20 +24,24 @@ enum redis_outcome {
 };
 
 /* Never called before redis_command returns, and exactly once. `reply` is NULL unless REDIS_DONE or REDIS_REFUSED. */
-typedef void (*redis_callback)(void *context, enum redis_outcome outcome, const struct redisReply *reply);
+typedef void (*redis_callback)(void *context, enum redis_outcome outcome,
+                               const struct redisReply *reply);
 typedef void (*redis_on_state)(void *context, bool connected);
 
 struct redis_options {
-    const char *address;           /* "/path/of/socket" or "host:port" */
+    const char *address; /* "/path/of/socket" or "host:port" */
     size_t max_outstanding;
-    int64_t deadline_ms;           /* the oldest outstanding command may take this long, then the connection is dropped */
+    int64_t
+        deadline_ms; /* the oldest outstanding command may take this long, then the connection is dropped */
 };
 
-struct redis *redis_create(struct loop *loop, const struct redis_options *options, redis_on_state on_state, void *context);
+struct redis *redis_create(struct loop *loop, const struct redis_options *options,
+                           redis_on_state on_state, void *context);
 bool redis_is_connected(const struct redis *redis);
 size_t redis_outstanding(const struct redis *redis);
 const char *redis_last_error(const struct redis *redis);
-void redis_command(struct redis *redis, const struct text *words, size_t word_count, redis_callback callback, void *context);
+void redis_command(struct redis *redis, const struct text *words, size_t word_count,
+                   redis_callback callback, void *context);
 void redis_destroy(struct redis **redis);
 
 #endif

@@ -19,14 +19,14 @@
 #include "tests/replay/replay_log.h"
 #include "tests/replay/replay_rest.h"
 
-#define WINDOW 16
-#define REST_CONNECTIONS 8
-#define OFFLINE_ONE_IN 40        /* of the script's steps somebody goes offline */
-#define OFFLINE_STEPS 60         /* and comes back after so many */
-#define MAX_OFFLINE 64
-#define PROGRESS_MS 1000
+#define WINDOW            16
+#define REST_CONNECTIONS  8
+#define OFFLINE_ONE_IN    40 /* of the script's steps somebody goes offline */
+#define OFFLINE_STEPS     60 /* and comes back after so many */
+#define MAX_OFFLINE       64
+#define PROGRESS_MS       1000
 #define DRAIN_DEADLINE_MS 120000
-#define LOG_PAGE 200
+#define LOG_PAGE          200
 
 struct member {
     struct replay *replay;
@@ -36,8 +36,8 @@ struct member {
     struct device *device;
     bool present;
     bool syncing, sync_again;
-    int64_t sync_after;          /* the last event of the page before */
-    size_t back_at;              /* the step at which they come online again; 0: not planned */
+    int64_t sync_after; /* the last event of the page before */
+    size_t back_at;     /* the step at which they come online again; 0: not planned */
 };
 
 struct replay {
@@ -48,20 +48,24 @@ struct replay {
     struct rest *rest;
     struct replay_log log;
     struct check *check;
-    struct member *members;      /* people of the log, then the keeper, who owns the chat and is offline throughout */
+    struct member *
+        members; /* people of the log, then the keeper, who owns the chat and is offline throughout */
     size_t member_count;
     size_t ready_accounts, asked_accounts;
-    char run[12];                /* makes usernames and client ids of this run unique */
+    char run[12]; /* makes usernames and client ids of this run unique */
     char chat[24];
     size_t step, in_flight, message;
     bool rest_busy, script_done, draining, reading_log;
     size_t offline_count;
     int64_t started_ms, script_started_ms, drain_deadline_ms, log_after;
-    int64_t stretch_ms;          /* the script takes at least so long: room for faults */
+    int64_t stretch_ms; /* the script takes at least so long: room for faults */
     bool failed;
 };
 
-static void wake(struct replay *replay) { event_active(replay->pump, EV_TIMEOUT, 0); }
+static void wake(struct replay *replay)
+{
+    event_active(replay->pump, EV_TIMEOUT, 0);
+}
 
 static void fail(struct replay *replay, const char *what, int status)
 {
@@ -76,7 +80,10 @@ static const char *field(const cJSON *object, const char *name)
     return value == NULL ? "" : value;
 }
 
-static struct member *keeper_of(struct replay *replay) { return &replay->members[replay->member_count - 1]; }
+static struct member *keeper_of(struct replay *replay)
+{
+    return &replay->members[replay->member_count - 1];
+}
 
 /* --- sync, after the server said that an inbox cannot be trusted --- */
 
@@ -86,8 +93,8 @@ static void ask_sync(struct member *member);
 static void on_synced(void *context, int status, const cJSON *answer)
 {
     struct member *member = context;
-    const cJSON *chat = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(answer, "chats"),
-                                                         member->replay->chat);
+    const cJSON *chat = cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(answer, "chats"), member->replay->chat);
     const cJSON *event;
     member->syncing = false;
     if (status != 200) {
@@ -154,13 +161,18 @@ static void on_connection(void *context)
     check_new_connection(member->replay->check, member->index);
 }
 
-static void on_resync(void *context) { start_sync(context); }
+static void on_resync(void *context)
+{
+    start_sync(context);
+}
 
 static void create_device(struct member *member)
 {
-    static const struct device_callbacks callbacks = {on_event, on_sent, on_refused, on_connection, on_resync};
+    static const struct device_callbacks callbacks = {on_event, on_sent, on_refused, on_connection,
+                                                      on_resync};
     struct replay *replay = member->replay;
-    member->device = device_create(replay->base, replay->host, replay->port, member->token, &callbacks, member);
+    member->device =
+        device_create(replay->base, replay->host, replay->port, member->token, &callbacks, member);
 }
 
 /* --- accounts and the chat --- */
@@ -193,7 +205,8 @@ static void on_account(void *context, int status, const cJSON *answer)
         fail(member->replay, "an account was refused", status);
         return;
     }
-    snprintf(body, sizeof body, "{\"username\":\"irc-%s-%zu\",\"password\":\"%s correct horse %zu\"}",
+    snprintf(body, sizeof body,
+             "{\"username\":\"irc-%s-%zu\",\"password\":\"%s correct horse %zu\"}",
              member->replay->run, member->index, member->replay->run, member->index);
     rest_call(member->replay->rest, "POST", "/v1/sessions", NULL, body, on_session, member);
 }
@@ -210,7 +223,8 @@ static void ask_account(struct replay *replay)
     snprintf(text, sizeof text, "%s correct horse %zu", replay->run, member->index);
     cJSON_AddStringToObject(body, "password", text);
     cJSON_AddStringToObject(body, "display_name",
-                            member == keeper_of(replay) ? "keeper" : replay->log.people[member->index].nick);
+                            member == keeper_of(replay) ? "keeper"
+                                                        : replay->log.people[member->index].nick);
     char *printed = cJSON_PrintUnformatted(body);
     rest_call(replay->rest, "POST", "/v1/users", NULL, printed, on_account, member);
     cJSON_free(printed);
@@ -250,7 +264,8 @@ static void create_chat(struct replay *replay)
             cJSON_AddItemToArray(members, cJSON_CreateString(replay->members[i].user_id));
     char *printed = cJSON_PrintUnformatted(body);
     replay->rest_busy = true;
-    rest_call(replay->rest, "POST", "/v1/chats", keeper_of(replay)->token, printed, on_chat, replay);
+    rest_call(replay->rest, "POST", "/v1/chats", keeper_of(replay)->token, printed, on_chat,
+              replay);
     cJSON_free(printed);
     cJSON_Delete(body);
 }
@@ -282,8 +297,9 @@ static void change_member(struct replay *replay, struct member *member, bool joi
     replay->rest_busy = true;
     if (!joins)
         check_leaving(replay->check, member->index);
-    rest_call(replay->rest, joins ? "PUT" : "DELETE", path, joins ? keeper_of(replay)->token : member->token,
-              joins ? "{}" : NULL, on_member_changed, member);
+    rest_call(replay->rest, joins ? "PUT" : "DELETE", path,
+              joins ? keeper_of(replay)->token : member->token, joins ? "{}" : NULL,
+              on_member_changed, member);
 }
 
 static void come_back(struct replay *replay, struct member *member)
@@ -312,7 +328,8 @@ static void shuffle_devices(struct replay *replay)
             come_back(replay, &replay->members[i]);
     if (randombytes_uniform(OFFLINE_ONE_IN) != 0 || replay->offline_count >= MAX_OFFLINE)
         return;
-    struct member *member = &replay->members[randombytes_uniform((uint32_t)replay->member_count - 1)];
+    struct member *member =
+        &replay->members[randombytes_uniform((uint32_t)replay->member_count - 1)];
     if (member->back_at != 0 || !device_is_ready(member->device))
         return;
     member->back_at = replay->step + 1 + randombytes_uniform(OFFLINE_STEPS);
@@ -423,10 +440,12 @@ static void on_progress(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct replay *replay = context;
     if (replay->chat[0] == '\0')
-        fprintf(stderr, "replay: accounts %zu of %zu\n", replay->ready_accounts, replay->member_count);
+        fprintf(stderr, "replay: accounts %zu of %zu\n", replay->ready_accounts,
+                replay->member_count);
     else if (!replay->draining)
-        fprintf(stderr, "replay: line %zu of %zu, %zu offline, %llu events received\n", replay->step,
-                replay->log.action_count, replay->offline_count, (unsigned long long)device_statistics.frames);
+        fprintf(stderr, "replay: line %zu of %zu, %zu offline, %llu events received\n",
+                replay->step, replay->log.action_count, replay->offline_count,
+                (unsigned long long)device_statistics.frames);
     else
         fprintf(stderr, "replay: waiting for %zu deliveries\n", check_missing(replay->check));
 }
@@ -478,19 +497,24 @@ static int report(struct replay *replay)
 {
     struct check_totals totals = check_finish(replay->check);
     int64_t now_ms = clock_monotonic_ms();
-    printf("replay: accounts=%zu messages=%llu deliveries=%llu lost=%llu duplicated=%llu out_of_order=%llu leaked=%llu "
-           "altered=%llu repeated=%llu connects=%llu resumed=%llu inboxes=%llu resyncs=%llu passed_over=%zu "
+    printf("replay: accounts=%zu messages=%llu deliveries=%llu lost=%llu duplicated=%llu "
+           "out_of_order=%llu leaked=%llu "
+           "altered=%llu repeated=%llu connects=%llu resumed=%llu inboxes=%llu resyncs=%llu "
+           "passed_over=%zu "
            "seconds=%.1f script_seconds=%.1f\n",
-           replay->member_count, (unsigned long long)totals.messages, (unsigned long long)totals.deliveries,
-           (unsigned long long)totals.lost, (unsigned long long)totals.duplicated,
-           (unsigned long long)totals.out_of_order, (unsigned long long)totals.leaked,
-           (unsigned long long)totals.altered, (unsigned long long)totals.repeated,
-           (unsigned long long)device_statistics.connects, (unsigned long long)device_statistics.resumed,
-           (unsigned long long)device_statistics.inboxes, (unsigned long long)device_statistics.resyncs,
-           replay->log.passed_over, (double)(now_ms - replay->started_ms) / 1000.0,
+           replay->member_count, (unsigned long long)totals.messages,
+           (unsigned long long)totals.deliveries, (unsigned long long)totals.lost,
+           (unsigned long long)totals.duplicated, (unsigned long long)totals.out_of_order,
+           (unsigned long long)totals.leaked, (unsigned long long)totals.altered,
+           (unsigned long long)totals.repeated, (unsigned long long)device_statistics.connects,
+           (unsigned long long)device_statistics.resumed,
+           (unsigned long long)device_statistics.inboxes,
+           (unsigned long long)device_statistics.resyncs, replay->log.passed_over,
+           (double)(now_ms - replay->started_ms) / 1000.0,
            (double)(now_ms - replay->script_started_ms) / 1000.0);
-    bool good = !replay->failed && totals.messages > 0 && totals.deliveries > 0 && totals.lost == 0 &&
-                totals.duplicated == 0 && totals.out_of_order == 0 && totals.leaked == 0 && totals.altered == 0;
+    bool good = !replay->failed && totals.messages > 0 && totals.deliveries > 0 &&
+                totals.lost == 0 && totals.duplicated == 0 && totals.out_of_order == 0 &&
+                totals.leaked == 0 && totals.altered == 0;
     return good ? 0 : 1;
 }
 
@@ -511,19 +535,19 @@ static void release(struct replay *replay)
 static void print_help(void)
 {
     printf("parley-replay --log FILE [--host 127.0.0.1] [--port 8080] [--seconds 0]\n\n"
-           "Replays a chat log through a running Parley and checks what every member received. Ends with a summary\n"
-           "line. --seconds stretches the script, to leave room for faults. Exit status 0 when nothing was lost,\n"
+           "Replays a chat log through a running Parley and checks what every member received. "
+           "Ends with a summary\n"
+           "line. --seconds stretches the script, to leave room for faults. Exit status 0 when "
+           "nothing was lost,\n"
            "duplicated, out of order, leaked or altered.\n");
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"log", required_argument, NULL, 'l'},
-                                            {"host", required_argument, NULL, 'h'},
-                                            {"port", required_argument, NULL, 'p'},
-                                            {"seconds", required_argument, NULL, 's'},
-                                            {"help", no_argument, NULL, '?'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"log", required_argument, NULL, 'l'},  {"host", required_argument, NULL, 'h'},
+        {"port", required_argument, NULL, 'p'}, {"seconds", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, '?'},       {NULL, 0, NULL, 0}};
     struct replay replay = {.host = "127.0.0.1", .port = 8080};
     const char *path = NULL;
     char message[256];

@@ -23,9 +23,9 @@ struct stay {
 struct person {
     struct stay *stays;
     size_t stay_count;
-    uint8_t *received;        /* per message */
-    int64_t last_seq;         /* on this connection */
-    uint8_t *seen_seqs;       /* a bit per seq, all event types, for the contiguous seq */
+    uint8_t *received;  /* per message */
+    int64_t last_seq;   /* on this connection */
+    uint8_t *seen_seqs; /* a bit per seq, all event types, for the contiguous seq */
     size_t seen_capacity;
     int64_t contiguous;
 };
@@ -96,7 +96,10 @@ void check_sent(struct check *check, size_t message, int64_t seq)
     check->messages[message].seq = seq;
 }
 
-void check_new_connection(struct check *check, size_t person) { check->people[person].last_seq = 0; }
+void check_new_connection(struct check *check, size_t person)
+{
+    check->people[person].last_seq = 0;
+}
 
 static bool belongs(const struct person *person, size_t message)
 {
@@ -115,7 +118,8 @@ static int64_t seq_of(const cJSON *event)
 /* The number of the message that an event carries, or SIZE_MAX; counts it as altered when it is not what was sent. */
 static size_t message_of(struct check *check, const cJSON *event)
 {
-    const char *client_id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "client_id"));
+    const char *client_id =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "client_id"));
     const cJSON *body = cJSON_GetObjectItemCaseSensitive(event, "body");
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "text"));
     if (client_id == NULL || strlen(client_id) < CLIENT_ID_DIGITS)
@@ -140,7 +144,8 @@ static void mark_seen(struct person *person, int64_t seq)
         person->seen_capacity = capacity;
     }
     person->seen_seqs[index] = 1;
-    while ((size_t)person->contiguous + 1 < person->seen_capacity && person->seen_seqs[person->contiguous + 1])
+    while ((size_t)person->contiguous + 1 < person->seen_capacity &&
+           person->seen_seqs[person->contiguous + 1])
         person->contiguous++;
 }
 
@@ -162,7 +167,8 @@ void check_received(struct check *check, size_t index, const cJSON *event, bool 
         person->last_seq = seq;
     }
     if (again) {
-        check->totals.repeated++; /* over several connections the wire may repeat: the application drops it by seq */
+        check->totals
+            .repeated++; /* over several connections the wire may repeat: the application drops it by seq */
         return;
     }
     size_t message = message_of(check, event);
@@ -176,7 +182,10 @@ void check_received(struct check *check, size_t index, const cJSON *event, bool 
     check->totals.deliveries++;
 }
 
-int64_t check_contiguous_seq(const struct check *check, size_t person) { return check->people[person].contiguous; }
+int64_t check_contiguous_seq(const struct check *check, size_t person)
+{
+    return check->people[person].contiguous;
+}
 
 static size_t missing_of(const struct check *check, const struct person *person)
 {
@@ -187,7 +196,10 @@ static size_t missing_of(const struct check *check, const struct person *person)
     return missing;
 }
 
-bool check_is_complete(const struct check *check, size_t person) { return missing_of(check, &check->people[person]) == 0; }
+bool check_is_complete(const struct check *check, size_t person)
+{
+    return missing_of(check, &check->people[person]) == 0;
+}
 
 size_t check_missing(const struct check *check)
 {

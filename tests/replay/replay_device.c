@@ -14,14 +14,20 @@
 
 #include "shared/base/mem.h"
 
-#define ACK_EVERY 16
-#define ACK_DELAY_MS 30
-#define RETRY_SEND_MS 150
-#define RECONNECT_MIN_MS 50
+#define ACK_EVERY           16
+#define ACK_DELAY_MS        30
+#define RETRY_SEND_MS       150
+#define RECONNECT_MIN_MS    50
 #define RECONNECT_SPREAD_MS 250
-#define READY_DEADLINE_S 15
+#define READY_DEADLINE_S    15
 
-enum device_state { DEVICE_OFFLINE, DEVICE_CONNECTING, DEVICE_UPGRADING, DEVICE_AUTHENTICATING, DEVICE_READY };
+enum device_state {
+    DEVICE_OFFLINE,
+    DEVICE_CONNECTING,
+    DEVICE_UPGRADING,
+    DEVICE_AUTHENTICATING,
+    DEVICE_READY
+};
 
 struct outgoing {
     char *chat, *client_id, *text;
@@ -41,9 +47,9 @@ struct device {
     struct bufferevent *socket;
     wslay_event_context_ptr frames;
     struct event *reconnect, *ack_timer, *resend;
-    char session[32];             /* for resume */
+    char session[32]; /* for resume */
     int64_t received_n, acked_n;
-    struct outgoing *outbox;      /* in order, until answered */
+    struct outgoing *outbox; /* in order, until answered */
     struct outgoing **outbox_end;
 };
 
@@ -76,7 +82,8 @@ static void lose(struct device *device)
 {
     drop(device);
     if (device->wanted)
-        start_timer(device->reconnect, RECONNECT_MIN_MS + (int)randombytes_uniform(RECONNECT_SPREAD_MS));
+        start_timer(device->reconnect,
+                    RECONNECT_MIN_MS + (int)randombytes_uniform(RECONNECT_SPREAD_MS));
 }
 
 /* --- frames out --- */
@@ -132,7 +139,8 @@ static void write_send(struct device *device, struct outgoing *item)
 
 static void flush_outbox(struct device *device)
 {
-    for (struct outgoing *item = device->outbox; item != NULL && device->state == DEVICE_READY; item = item->next)
+    for (struct outgoing *item = device->outbox; item != NULL && device->state == DEVICE_READY;
+         item = item->next)
         if (!item->on_the_wire)
             write_send(device, item);
 }
@@ -226,7 +234,8 @@ static void got_answer(struct device *device, const cJSON *frame, bool ok)
     if (*link == NULL)
         return;
     const char *code = string_of(frame, "code");
-    if (!ok && (strcmp(code, "unavailable") == 0 || strcmp(code, "rate_limited") == 0 || strcmp(code, "internal") == 0)) {
+    if (!ok && (strcmp(code, "unavailable") == 0 || strcmp(code, "rate_limited") == 0 ||
+                strcmp(code, "internal") == 0)) {
         (*link)->on_the_wire = false;
         if (!evtimer_pending(device->resend, NULL))
             start_timer(device->resend, RETRY_SEND_MS);
@@ -239,7 +248,8 @@ static void got_answer(struct device *device, const cJSON *frame, bool ok)
         device->callbacks.on_refused(device->context, client_id, code);
 }
 
-static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *message, void *context)
+static void on_frame(wslay_event_context_ptr frames,
+                     const struct wslay_event_on_msg_recv_arg *message, void *context)
 {
     (void)frames;
     struct device *device = context;
@@ -264,7 +274,8 @@ static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on
 
 /* --- wslay's bytes --- */
 
-static ssize_t give_bytes(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, int flags, void *context)
+static ssize_t give_bytes(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, int flags,
+                          void *context)
 {
     (void)flags;
     struct device *device = context;
@@ -275,7 +286,8 @@ static ssize_t give_bytes(wslay_event_context_ptr frames, uint8_t *bytes, size_t
     return -1;
 }
 
-static ssize_t take_bytes(wslay_event_context_ptr frames, const uint8_t *bytes, size_t size, int flags, void *context)
+static ssize_t take_bytes(wslay_event_context_ptr frames, const uint8_t *bytes, size_t size,
+                          int flags, void *context)
 {
     (void)frames;
     (void)flags;
@@ -345,11 +357,12 @@ static void on_socket_event(struct bufferevent *socket, short what, void *contex
     char key_text[32];
     randombytes_buf(key, sizeof key);
     sodium_bin2base64(key_text, sizeof key_text, key, sizeof key, sodium_base64_VARIANT_ORIGINAL);
-    evbuffer_add_printf(bufferevent_get_output(socket),
-                        "GET /v1/ws HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n"
-                        "Sec-WebSocket-Protocol: parley.v1\r\n\r\n",
-                        device->host, device->port, key_text);
+    evbuffer_add_printf(
+        bufferevent_get_output(socket),
+        "GET /v1/ws HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: parley.v1\r\n\r\n",
+        device->host, device->port, key_text);
     device->state = DEVICE_UPGRADING;
 }
 
@@ -359,7 +372,8 @@ static void connect_now(struct device *device)
         return;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(device->port)};
     evutil_inet_pton(AF_INET, device->host, &address.sin_addr);
-    device->socket = bufferevent_socket_new(device->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    device->socket =
+        bufferevent_socket_new(device->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
     bufferevent_setcb(device->socket, on_readable, NULL, on_socket_event, device);
     bufferevent_enable(device->socket, EV_READ | EV_WRITE);
     device->state = DEVICE_CONNECTING;
@@ -379,8 +393,9 @@ static void on_reconnect(evutil_socket_t fd, short what, void *context)
 
 /* --- what the replay sees --- */
 
-struct device *device_create(struct event_base *base, const char *host, uint16_t port, const char *token,
-                             const struct device_callbacks *callbacks, void *context)
+struct device *device_create(struct event_base *base, const char *host, uint16_t port,
+                             const char *token, const struct device_callbacks *callbacks,
+                             void *context)
 {
     struct device *device = mem_zalloc(sizeof *device);
     device->base = base;
@@ -409,9 +424,15 @@ void device_go_offline(struct device *device)
     drop(device);
 }
 
-bool device_is_wanted_online(const struct device *device) { return device->wanted; }
+bool device_is_wanted_online(const struct device *device)
+{
+    return device->wanted;
+}
 
-bool device_is_ready(const struct device *device) { return device->state == DEVICE_READY; }
+bool device_is_ready(const struct device *device)
+{
+    return device->state == DEVICE_READY;
+}
 
 void device_send(struct device *device, const char *chat, const char *client_id, const char *text)
 {

@@ -22,7 +22,8 @@ struct log_reader {
     size_t action_capacity, person_capacity;
 };
 
-static void add_action(struct log_reader *reader, enum replay_action_kind kind, size_t person, char *text)
+static void add_action(struct log_reader *reader, enum replay_action_kind kind, size_t person,
+                       char *text)
 {
     struct replay_log *log = reader->log;
     if (log->action_count == reader->action_capacity) {
@@ -164,7 +165,8 @@ static bool read_speech(struct log_reader *reader, const char *line)
     return false;
 }
 
-bool replay_log_read(const char *path, struct replay_log *log_out, char *message_out, size_t message_size)
+bool replay_log_read(const char *path, struct replay_log *log_out, char *message_out,
+                     size_t message_size)
 {
     *log_out = (struct replay_log){0};
     struct log_reader reader = {.log = log_out};
@@ -185,8 +187,7 @@ bool replay_log_read(const char *path, struct replay_log *log_out, char *message
     free(line);
     fclose(file);
     struct nick *nick, *next;
-    HASH_ITER(hh, reader.nicks, nick, next)
-    {
+    HASH_ITER (hh, reader.nicks, nick, next) {
         HASH_DEL(reader.nicks, nick);
         mem_free(nick->name);
         mem_free(nick);

@@ -23,9 +23,9 @@ struct replay_action {
 };
 
 struct replay_person {
-    char *nick;            /* the first one */
-    bool from_the_start;   /* a member when the log begins */
-    bool present;          /* while reading: a member now */
+    char *nick;          /* the first one */
+    bool from_the_start; /* a member when the log begins */
+    bool present;        /* while reading: a member now */
 };
 
 struct replay_log {
@@ -37,7 +37,8 @@ struct replay_log {
 };
 
 /* False with the reason in message_out. */
-bool replay_log_read(const char *path, struct replay_log *log_out, char *message_out, size_t message_size);
+bool replay_log_read(const char *path, struct replay_log *log_out, char *message_out,
+                     size_t message_size);
 void replay_log_deinit(struct replay_log *log);
 
 #endif

@@ -12,8 +12,8 @@
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
 
-#define DEADLINE_MS 120000
-#define RETRY_MS 200
+#define DEADLINE_MS      120000
+#define RETRY_MS         200
 #define ANSWER_TIMEOUT_S 20
 
 struct rest {
@@ -111,8 +111,8 @@ static enum evhttp_cmd_type method_of(const char *name)
     abort();
 }
 
-void rest_call(struct rest *rest, const char *method, const char *path, const char *token, const char *body,
-               rest_callback callback, void *context)
+void rest_call(struct rest *rest, const char *method, const char *path, const char *token,
+               const char *body, rest_callback callback, void *context)
 {
     struct call *call = mem_zalloc(sizeof *call);
     *call = (struct call){.rest = rest,
@@ -129,7 +129,8 @@ void rest_call(struct rest *rest, const char *method, const char *path, const ch
 
 struct rest *rest_create(struct event_base *base, const char *host, uint16_t port, int connections)
 {
-    struct rest *rest = mem_zalloc(sizeof *rest + (size_t)connections * sizeof rest->connections[0]);
+    struct rest *rest =
+        mem_zalloc(sizeof *rest + (size_t)connections * sizeof rest->connections[0]);
     rest->base = base;
     rest->host = mem_string(host);
     rest->connection_count = connections;

@@ -14,8 +14,8 @@ typedef void (*rest_callback)(void *context, int status, const struct cJSON *ans
 
 struct rest *rest_create(struct event_base *base, const char *host, uint16_t port, int connections);
 /* `token` and `body` may be NULL; they are copied. */
-void rest_call(struct rest *rest, const char *method, const char *path, const char *token, const char *body,
-               rest_callback callback, void *context);
+void rest_call(struct rest *rest, const char *method, const char *path, const char *token,
+               const char *body, rest_callback callback, void *context);
 void rest_destroy(struct rest **rest);
 
 #endif
