@@ -4,6 +4,7 @@
 #include "services/user/user_handlers.h"
 #include "services/user/user_names.h"
 #include "services/user/user_service.h"
+#include "services/user/user_tries.h"
 #include "shared/base/clock.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
@@ -98,12 +99,6 @@ struct replacement {
     struct text old_hash;
 };
 
-static void give_try_back(const struct replacement *replacement)
-{
-    user_login_limit_give_back(replacement->service->login_limit, replacement->limit_name,
-                               clock_monotonic_ms());
-}
-
 static void on_replaced(void *context, enum problem problem, int64_t head)
 {
     struct replacement *replacement = context;
@@ -139,7 +134,7 @@ static void on_old_verified(void *context, enum user_password_outcome outcome, c
         http_fail(replacement->request, PROBLEM_FORBIDDEN, "The old password is wrong.");
         return;
     }
-    give_try_back(replacement);
+    user_tries_give_back(replacement->service, replacement->limit_name);
     if (outcome != USER_PASSWORD_DONE ||
         !user_passwords_hash(replacement->service->passwords, replacement->new_password,
                              on_new_hashed, replacement))
@@ -160,7 +155,7 @@ static void on_own_credentials(void *context, enum problem problem,
                                   replacement->old_hash, on_old_verified, replacement))
             return;
     }
-    give_try_back(replacement);
+    user_tries_give_back(replacement->service, replacement->limit_name);
     if (refusal != NULL)
         http_fail_field(request, "/body/new_password", refusal);
     else if (problem == PROBLEM_NONE)
@@ -170,17 +165,6 @@ static void on_own_credentials(void *context, enum problem problem,
 }
 
 /* Who holds a stolen token must not be able to guess the password at leisure: tries are counted as at login. */
-static bool take_try(struct replacement *replacement)
-{
-    int64_t left, wait_ms;
-    if (user_login_limit_take(replacement->service->login_limit, replacement->limit_name,
-                              clock_monotonic_ms(), &left, &wait_ms))
-        return true;
-    http_fail_retry(replacement->request, PROBLEM_RATE_LIMITED,
-                    "Too many wrong passwords for this account.", wait_ms / 1000 + 1);
-    return false;
-}
-
 void user_accounts_change_password(void *service, struct http_request *request)
 {
     struct json_reader body = http_body(request);
@@ -198,7 +182,7 @@ void user_accounts_change_password(void *service, struct http_request *request)
         return;
     id_format(user_id, name + sizeof "password " - 1);
     replacement->limit_name = arena_text(arena, text_of(name));
-    if (take_try(replacement))
+    if (user_tries_take(replacement->service, request, replacement->limit_name))
         user_store_credentials_of(replacement->service->store, user_id, on_own_credentials,
                                   replacement);
 }

@@ -9,6 +9,7 @@
 #include "services/user/user_names.h"
 #include "services/user/user_service.h"
 #include "services/user/user_settings.h"
+#include "services/user/user_tries.h"
 #include "shared/base/clock.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
@@ -59,12 +60,6 @@ static void count(struct metric *metric)
 {
     metrics_register(metric);
     metric_add(metric, 1);
-}
-
-static void give_try_back(const struct login *login)
-{
-    user_login_limit_give_back(login->service->login_limit, login->limit_name,
-                               clock_monotonic_ms());
 }
 
 static void answer_unavailable(struct login *login, const char *detail)
@@ -166,39 +161,11 @@ static void on_verified(void *context, enum user_password_outcome outcome, const
         answer_refused(login);
         return;
     }
-    give_try_back(login);
+    user_tries_give_back(login->service, login->limit_name);
     if (outcome == USER_PASSWORD_DONE && login->is_known)
         open_session(login);
     else
         answer_unavailable(login, "Too many passwords are being checked.");
-}
-
-/* RateLimit and RateLimit-Policy as in draft-ietf-httpapi-ratelimit-headers: quota, window, remaining, seconds. */
-static void tell_limit(struct login *login, int64_t left, int64_t wait_ms)
-{
-    char value[96];
-    int64_t window_s = user_settings.login_attempts * user_settings.login_refill_ms / 1000;
-    int64_t refill_s = (user_settings.login_refill_ms + 999) / 1000;
-    snprintf(value, sizeof value, "\"login\";q=%lld;w=%lld",
-             (long long)user_settings.login_attempts, (long long)(window_s > 0 ? window_s : 1));
-    http_add_header(login->request, "RateLimit-Policy", value);
-    snprintf(value, sizeof value, "\"login\";r=%lld;t=%lld", (long long)left,
-             (long long)(wait_ms > 0 ? wait_ms / 1000 + 1 : refill_s));
-    http_add_header(login->request, "RateLimit", value);
-}
-
-static bool take_try(struct login *login)
-{
-    int64_t left, wait_ms;
-    bool taken = user_login_limit_take(login->service->login_limit, login->limit_name,
-                                       clock_monotonic_ms(), &left, &wait_ms);
-    tell_limit(login, left, wait_ms);
-    if (taken)
-        return true;
-    count(&limited_metric);
-    http_fail_retry(login->request, PROBLEM_RATE_LIMITED,
-                    "Too many wrong passwords for this account.", wait_ms / 1000 + 1);
-    return false;
 }
 
 /* The kinds of names cannot meet: no username holds a space, but what is given here may be anything. */
@@ -236,11 +203,13 @@ static void on_credentials(void *context, enum problem problem,
         return;
     }
     name_limit(login);
-    if (!take_try(login))
+    if (!user_tries_take(login->service, login->request, login->limit_name)) {
+        count(&limited_metric);
         return;
+    }
     if (!user_passwords_verify(login->service->passwords, login->password, login->password_hash,
                                on_verified, login)) {
-        give_try_back(login);
+        user_tries_give_back(login->service, login->limit_name);
         answer_unavailable(login, "Too many passwords are being checked.");
     }
 }

@@ -47,6 +47,8 @@ void user_profile_update(void *service_, struct http_request *request)
     change.display_name = json_take_text(&body, "display_name", JSON_OPTIONAL, 1, 128);
     change.avatar = json_take_text_or_null(&body, "avatar", AVATAR_MAX_BYTES, &avatar_is_null);
     change.set_avatar = json_has(&body, "avatar");
+    if (change.set_avatar && !avatar_is_null && change.avatar.length == 0)
+        json_reader_fail(&body, "avatar", "must be 1 to 2048 bytes, or null for none");
     if (!http_body_finish(request, &body))
         return;
     if (avatar_is_null)

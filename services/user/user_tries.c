@@ -1,0 +1,52 @@
+#include "services/user/user_tries.h"
+
+#include <stdio.h>
+
+#include "services/user/user_settings.h"
+#include "shared/base/clock.h"
+#include "shared/base/metrics.h"
+
+static struct metric refused_metric = {.name = "parley_user_tries_refused_total",
+                                       .labels = "",
+                                       .help = "Passwords not looked at: too many wrong ones.",
+                                       .kind = METRIC_COUNTER};
+
+static int64_t seconds(int64_t ms)
+{
+    int64_t rounded_up = (ms + 999) / 1000;
+    return rounded_up > 0 ? rounded_up : 1;
+}
+
+/* RateLimit and RateLimit-Policy as in draft-ietf-httpapi-ratelimit-headers: quota, window, what is left of it, and
+ * seconds until there is one more. */
+static void tell(struct http_request *request, int64_t left, int64_t wait_ms)
+{
+    char value[96];
+    int64_t window_ms = user_settings.login_attempts * user_settings.login_refill_ms;
+    snprintf(value, sizeof value, "\"password\";q=%lld;w=%lld",
+             (long long)user_settings.login_attempts, (long long)seconds(window_ms));
+    http_add_header(request, "RateLimit-Policy", value);
+    snprintf(value, sizeof value, "\"password\";r=%lld;t=%lld", (long long)left,
+             (long long)seconds(wait_ms > 0 ? wait_ms : user_settings.login_refill_ms));
+    http_add_header(request, "RateLimit", value);
+}
+
+bool user_tries_take(struct user_service *service, struct http_request *request, struct text name)
+{
+    int64_t left, wait_ms;
+    bool taken =
+        user_login_limit_take(service->login_limit, name, clock_monotonic_ms(), &left, &wait_ms);
+    tell(request, left, wait_ms);
+    if (taken)
+        return true;
+    metrics_register(&refused_metric);
+    metric_add(&refused_metric, 1);
+    http_fail_retry(request, PROBLEM_RATE_LIMITED, "Too many wrong passwords for this account.",
+                    seconds(wait_ms));
+    return false;
+}
+
+void user_tries_give_back(struct user_service *service, struct text name)
+{
+    user_login_limit_give_back(service->login_limit, name, clock_monotonic_ms());
+}
