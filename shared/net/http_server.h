@@ -21,6 +21,7 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
 enum http_route_flags {
     HTTP_PUBLIC = 1,  /* no token needed */
     HTTP_BODY = 2,    /* a JSON object is required in the body (application/json) */
+    HTTP_OPTIONAL_BODY = 4, /* with HTTP_BODY: no body at all is read as {} */
 };
 
 /* Who asks: filled by the authenticator before the handler of a route that is not HTTP_PUBLIC. */
@@ -59,13 +60,15 @@ struct http_server_options {
     int64_t deadline_ms;           /* from the request's arrival to the answer */
     int64_t idle_timeout_ms;       /* of a keep-alive connection */
     size_t max_requests;           /* in progress; above it: unavailable */
-    const char *metrics_service;   /* label of the metrics */
+    const char *metrics_service;   /* label of the metrics; NULL: none */
 };
 
 struct http_server *http_server_create(struct loop *loop, const struct http_server_options *options, char *message_out,
                                        int message_size);
+/* The strings and the routes that options point to must outlive the server; the options themselves need not. */
 void http_server_drain(struct http_server *server);          /* no new connections; answers carry Connection: close */
 size_t http_server_in_progress(const struct http_server *server);
+/* Closes every connection. Requests whose handler has not answered yet live until it does, answered or not. */
 void http_server_destroy(struct http_server **server);
 
 /* --- in a handler --- */
