@@ -1,0 +1,228 @@
+"""A Parley of the tests' own: temporary folders, free ports, and ways to hurt it."""
+
+import contextlib
+import glob
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+from contract import ROOT
+
+DAEMONS = ("user", "metadata", "chat", "delivery")
+# Deadlines and bounds that a test would otherwise wait for. What clients can meet they read from GET /v1/limits.
+SETTINGS = {
+    "PARLEY_LIMITS_AUTH_DEADLINE_MS": "1500",
+    "PARLEY_LIMITS_HEARTBEAT_MS": "5000",
+}
+
+
+def free_port():
+    """Below the range that the kernel gives to clients, so that no connection of a test takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+def until(condition, seconds, what, pause=0.02):
+    """Polls until the condition holds; returns what it gave."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(pause)
+
+
+class Parley:
+    """Started by start(), all of it gone after remove()."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="parley-system-")
+        os.chmod(self.folder, 0o755)
+        self.state = f"{self.folder}/state"
+        self.run_dir = f"{self.folder}/run"
+        self.port, self.ops_port = free_port(), free_port()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PG"))}
+        chosen = {name: os.environ[name] for name in ("PARLEY_VARIANT", "PARLEY_BUILD_DIR") if name in os.environ}
+        self.environment = {
+            **kept, **SETTINGS, **chosen, "PARLEY_STATE_DIR": self.state, "PARLEY_RUN_DIR": self.run_dir,
+            "PARLEY_PORT": str(self.port), "PARLEY_OPS_PORT": str(self.ops_port)}
+        self.process = None
+        self.hurt = set()    # names whose processes a test has ended on purpose
+        self.pids = {}
+
+    address = property(lambda self: ("127.0.0.1", self.port))
+    ops_address = property(lambda self: ("127.0.0.1", self.ops_port))
+
+    def start(self, seconds=90):
+        with open(f"{self.folder}/output", "ab") as output:
+            self.process = subprocess.Popen(
+                [f"{ROOT}/deploy/supervisor", "run"], env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            until(lambda: self.process.poll() is not None or self.is_ready(), seconds, "Parley is ready", 0.1)
+            assert self.process.poll() is None, "the supervisor has ended"
+        except AssertionError as error:
+            self.stop()
+            raise AssertionError(f"Parley does not start: {error}\n{self.tails()}") from error
+        self.pids = {name: self.pid(name) for name in DAEMONS}
+
+    def stop(self, seconds=60):
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self):
+        """Everything stops in order and starts again, on the same data."""
+        status = self.stop()
+        assert status == 0, f"the supervisor ended with {status}\n{self.tails()}"
+        self.start()
+
+    # --- looking ---
+
+    def readiness(self, name):
+        """The status of /readyz, and what it says; 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ops_port}/{name}/readyz", timeout=2) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"{}")
+        except (OSError, ValueError):
+            return 0, {}
+
+    def is_ready(self, names=DAEMONS):
+        return all(self.readiness(name)[0] == 200 for name in names)
+
+    def await_ready(self, names=DAEMONS, seconds=20):
+        until(lambda: self.is_ready(names), seconds, f"{names} ready: {[self.readiness(name) for name in names]}", 0.05)
+
+    def pid(self, name):
+        try:
+            with open(f"{self.run_dir}/{name}.pid", encoding="utf-8") as file:
+                return int(file.read().split()[0])
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def tails(self, lines=25):
+        """The ends of all logs, for people."""
+        text = ""
+        for path in [f"{self.folder}/output", *sorted(glob.glob(f"{self.state}/log/*.log"))]:
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+                text += f"--- {os.path.basename(path)}\n" + "".join(file.readlines()[-lines:])
+        return text
+
+    # --- hurting ---
+
+    def kill(self, name, how=signal.SIGKILL, wait=True):
+        """Ends a process and waits until another one serves in its place."""
+        pid = self.pid(name)
+        assert pid, f"{name} does not run"
+        self.hurt.add(name)
+        os.kill(pid, how)
+        if wait:
+            self.await_successor(name, pid)
+
+    def await_successor(self, name, pid, seconds=30):
+        until(lambda: self.pid(name) not in (0, pid), seconds, f"another {name} than pid {pid}")
+        if name in DAEMONS:
+            self.await_ready([name])
+            self.pids[name] = self.pid(name)
+
+    @contextlib.contextmanager
+    def stopped(self, name):
+        """The process is killed and stays away inside the block: the supervisor, held still, notices only after it."""
+        pid = self.pid(name)
+        assert pid, f"{name} does not run"
+        self.hurt.add(name)
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            os.kill(pid, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
+            until(lambda: self.is_gone(pid), 10, f"the end of {name}")
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+        self.await_successor(name, pid)
+
+    @staticmethod
+    def is_gone(pid):
+        """A zombie is gone too: its parent is being held still."""
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                return file.read().rsplit(") ", 1)[1][0] in "ZX"
+        except OSError:
+            return True
+
+    @contextlib.contextmanager
+    def frozen(self, name):
+        """The process stands still inside the block."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def redis(self, *words):
+        """One command to Redis; returns the raw answer."""
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(5)
+            wire.connect(f"{self.run_dir}/redis.sock")
+            command = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)
+            wire.sendall(command)
+            return wire.recv(65536)
+
+
+class Logs:
+    """Reads what the daemons have logged since it last looked."""
+
+    def __init__(self, parley):
+        self.parley = parley
+        self.offsets = {}
+
+    def new_lines(self):
+        for name in DAEMONS:
+            path = f"{self.parley.state}/log/{name}.log"
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    file.seek(self.offsets.get(path, 0))
+                    text = file.read()
+                    self.offsets[path] = file.tell()
+            except OSError:
+                continue
+            for line in text.splitlines():
+                yield name, line
+
+    def unexpected(self, allowed):
+        """Lines of level error that are not allowed, and what is no log line at all (a sanitizer's report)."""
+        found = []
+        for name, line in self.new_lines():
+            try:
+                entry = json.loads(line)
+                bad = entry["level"] == "error" and entry["event"] not in allowed
+            except (ValueError, KeyError, TypeError):
+                bad = True
+            if bad:
+                found.append(f"{name}: {line}")
+        return found
