@@ -82,7 +82,7 @@ end_strays() { # folder…
 # What becomes the child, already as the service user. The parent is compared because it may have died between fork and
 # the setting of the parent-death signal. The pid file is written here: root writes into no folder of the service user.
 # shellcheck disable=SC2016 # expanded by the child's shell
-readonly CHILD='cd -- "$1" && [ "$PPID" = "$2" ] && exec >>"$3" 2>&1 && echo "$$ $5" >"$4" && shift 5 && exec "$@"'
+readonly CHILD='cd -- "$1" && [ "$PPID" = "$2" ] && exec >>"$3" 2>&1 && echo "$5" >"$4.restarts" && echo $$ >"$4.pid" && shift 5 && exec "$@"'
 
 spawn() { # name
     local name=$1 log=$LOG_DIR/$1.log work=$STATE_DIR/work/$1
@@ -99,7 +99,7 @@ spawn() { # name
     rm -f -- "$RUN_DIR/$name.ops" "$RUN_DIR/$name.pid"
     # A shell without job control makes its background children ignore INT and QUIT: undo that.
     setsid "${AS_SERVICE[@]}" "--pdeathsig=${ORPHAN[$name]}" env --default-signal=INT,QUIT "${CHILD_ENVIRONMENT[@]}" "${extra[@]}" \
-        sh -c "$CHILD" sh "$work" $$ "$log" "$RUN_DIR/$name.pid" "${RESTARTS[$name]}" "${argv[@]}" \
+        sh -c "$CHILD" sh "$work" $$ "$log" "$RUN_DIR/$name" "${RESTARTS[$name]}" "${argv[@]}" \
         </dev/null {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     PID[$name]=$!
     now_ms "STARTED_MS[$name]"
@@ -211,7 +211,7 @@ stop_all() {
         if [[ ${STOP[$name]} == *+ ]]; then later+=("$name"); else end_child "$name"; fi
     done
     for name in "${later[@]}"; do end_child "$name"; done
-    rm -f -- "$RUN_DIR"/*.pid
+    rm -f -- "$RUN_DIR"/*.pid "$RUN_DIR"/*.restarts
 }
 
 end_child() { # name, already signalled

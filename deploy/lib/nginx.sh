@@ -16,34 +16,38 @@ readonly PROBLEMS='
 503 unavailable Unavailable This_part_is_not_available_now;_try_again. true
 '
 
+# Not named locations: those cannot answer a request whose first line could not be read. `types {}` because the type
+# would else be guessed from the address that was asked for.
 problem_locations() {
     local status code title detail temporary extra retry
-    cat <<'TEXT'
-        error_page 400 494 =400 @problem_400;
-        error_page 502 503 504 =503 @problem_503;
-TEXT
+    printf '        error_page 400 494 =400 /_problem/400;\n        error_page 502 503 504 =503 /_problem/503;\n'
     while read -r status code title detail temporary; do
-        [[ -n $status ]] || continue
-        case $status in
-        400 | 503) ;;
-        403) printf '        error_page 403 =405 @problem_405;\n' ;; # the only thing refused here is a method
-        *) printf '        error_page %s @problem_%s;\n' "$status" "$status" ;;
-        esac
-    done <<<"$PROBLEMS"
-    while read -r status code title detail temporary; do
-        [[ -n $status && $status != 403 ]] || continue
         extra='' retry=''
         case $status in
-        429 | 503) extra='add_header Retry-After 1 always; ' retry=',"retry_after":1' ;;
-        405) extra='add_header Allow "GET, HEAD" always; ' ;;
+        '') continue ;;
+        400) ;;
+        403) # the only thing that is refused here is a method
+            printf '        error_page 403 =405 /_problem/405;\n'
+            continue
+            ;;
+        503) extra='add_header Retry-After 1 always;' retry=',"retry_after":1' ;;
+        429) extra='add_header Retry-After 1 always;' retry=',"retry_after":1' ;;&
+        405) extra='add_header Allow "GET, HEAD" always;' ;;&
+        *) printf '        error_page %s /_problem/%s;\n' "$status" "$status" ;;
         esac
-        printf '        location @problem_%s {\n' "$status"
-        printf '            internal; default_type application/problem+json; charset off; %s\n' "$extra"
-        printf '            add_header X-Request-Id $parley_request_id always; add_header X-Content-Type-Options nosniff always;\n'
-        # shellcheck disable=SC2016 # the variable is nginx's
-        printf '            return %s '\''{"type":"https://parley.invalid/docs/errors/%s","title":"%s","status":%s,"detail":"%s","code":"%s","temporary":%s%s,"request_id":"$parley_request_id"}'\'';\n' \
-            "$status" "$code" "${title//_/ }" "$status" "${detail//_/ }" "$code" "$temporary" "$retry"
-        printf '        }\n'
+        cat <<TEXT
+        location = /_problem/$status {
+            internal;
+            types { }
+            default_type application/problem+json;
+            charset off;
+            $extra
+            add_header X-Request-Id \$parley_request_id always;
+            add_header X-Content-Type-Options nosniff always;
+            add_header Cache-Control no-store always;
+            return $status '{"type":"/docs/errors/$code","title":"${title//_/ }","status":$status,"detail":"${detail//_/ }","code":"$code","temporary":$temporary$retry,"request_id":"\$parley_request_id"}';
+        }
+TEXT
     done <<<"$PROBLEMS"
 }
 
@@ -103,6 +107,7 @@ prepare_nginx() {
     make_private_folder "$work/temp" 700
     link_into_work web "$WEB_DIR"
     link_into_work api "$API_DIR"
+    link_into_work errors "$ERRORS_DIR"
     if [[ -n ${PARLEY_TLS_CERTIFICATE-} ]]; then
         link_into_work tls.pem "$(realpath -- "$PARLEY_TLS_CERTIFICATE")"
         link_into_work tls.key "$(realpath -- "$PARLEY_TLS_KEY")"

@@ -117,6 +117,7 @@ find_programs() {
     BIN_DIR=$build/$VARIANT/bin
     WEB_DIR=$CHECKOUT/web
     API_DIR=$CHECKOUT/api
+    ERRORS_DIR=$CHECKOUT/docs/errors
     POSTGRES_BIN=$(find_postgres)
 }
 
@@ -167,9 +168,9 @@ stage_programs() {
     local stage=$STATE_DIR/stage name
     local -n folder
     [[ $EUID -eq 0 ]] || return 0
-    [[ -n $("${AS_SERVICE[@]}" find "$BIN_DIR" "$WEB_DIR" "$API_DIR" ! -readable 2>&1) ]] || return 0
+    [[ -n $("${AS_SERVICE[@]}" find "$BIN_DIR" "$WEB_DIR" "$API_DIR" "$ERRORS_DIR" ! -readable 2>&1) ]] || return 0
     rm -rf -- "$stage"
-    for name in BIN_DIR WEB_DIR API_DIR; do
+    for name in BIN_DIR WEB_DIR API_DIR ERRORS_DIR; do
         folder=$name
         mkdir -p -- "$stage/$name"
         if [[ -d $folder ]]; then cp -R -- "$folder/." "$stage/$name"; fi
