@@ -1,240 +1,230 @@
-"""A device on the WebSocket: every frame, in and out, is held against asyncapi.yaml."""
+"""A device's WebSocket, each frame held against asyncapi.yaml.
 
+A thread reads, so that pings are answered and frames are checked the moment they come; what it finds wrong is raised
+in the test, at the latest when the socket is let go. Beyond the schemas it holds every connection to the rules that
+always hold: n counts up by one, and the seqs of a chat rise."""
+
+import collections
+import itertools
 import json
-import random
-import select
-import ssl
-import struct
+import threading
 import time
 
-import contract
 import websocket
+
+SECONDS = 10
 
 
 class Closed(AssertionError):
-    """The server closed the connection; `code` is None when it did so without saying why."""
-
-    def __init__(self, code, reason=""):
-        super().__init__(f"closed with {code} {reason}")
-        self.code = code
-
-
-class Refused(AssertionError):
-    """op `error`."""
-
-    def __init__(self, frame):
-        super().__init__(json.dumps(frame))
-        self.frame, self.code = frame, frame["code"]
+    """The connection ended while the test waited for a frame."""
 
 
 class Socket:
-    """Frames are read when somebody waits for something. Events go to `events`, receipts to `receipts`; with auto_ack
-    each event is acknowledged as it is read. n is checked to rise by one."""
-
-    def __init__(self, host, port, origin=None, subprotocols=("parley.v1",), auto_ack=True, headers=None):
+    def __init__(self, contract, address, *, origin=None, subprotocols=("parley.v1",), auto_ack=False):
+        self.contract = contract
         self.auto_ack = auto_ack
-        self.events, self.receipts, self.answers, self.others = [], [], {}, []
-        self.n = 0
+        self.condition = threading.Condition()
+        self.frames = collections.deque()  # came and were not yet asked for
+        self.log = []                      # all that came
+        self.faults = []
+        self.close_code = None             # 0: ended without a close frame
+        self.last_n = 0
+        self.acked = 0
+        self.heads = {}                    # chat: the last seq that came
+        self.ids = itertools.count(1)
         self.ready = None
-        self.closed_with = None
-        self.ids = 0
+        options = {"origin": origin} if origin else {"suppress_origin": True}
         self.wire = websocket.create_connection(
-            f"ws://{host}:{port}/v1/ws", timeout=10, subprotocols=list(subprotocols), origin=origin,
-            suppress_origin=origin is None, header=headers or [], skip_utf8_validation=True)
+            f"ws://{address[0]}:{address[1]}/v1/ws", timeout=SECONDS, enable_multithread=True,
+            subprotocols=list(subprotocols), **options)
+        self.wire.settimeout(None)
+        self.thread = threading.Thread(target=self.read_all, daemon=True)
+        self.thread.start()
 
-    # --- frames ---
+    # --- the reading thread ---
 
-    def put(self, op, **members):
-        """Writes a frame, right or wrong."""
-        frame = {"op": op, **{name: value for name, value in members.items() if value is not None}}
-        contract.note_frame_from_client(frame)
-        self.wire.settimeout(10)
-        self.wire.send(json.dumps(frame))
+    def read_all(self):
+        try:
+            while self.close_code is None:
+                opcode, frame = self.wire.recv_data_frame(control_frame=True)
+                self.take(opcode, frame.data)
+        except (websocket.WebSocketException, OSError, ValueError):
+            self.ended(0)
 
-    def put_raw(self, text):
-        self.wire.settimeout(10)
+    def take(self, opcode, data):
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            self.ended(int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005)
+        elif opcode == websocket.ABNF.OPCODE_TEXT:
+            self.take_frame(data.decode("utf-8"))
+        elif opcode == websocket.ABNF.OPCODE_BINARY:
+            self.fault(f"a binary frame: {data[:100]!r}")
+
+    def take_frame(self, text):
+        try:
+            frame = self.contract.check_frame(text)
+            if frame["op"] == "event":
+                self.check_event(frame)
+        except AssertionError as error:
+            self.fault(str(error))
+            frame = json.loads(text)
+        with self.condition:
+            self.frames.append(frame)
+            self.log.append(frame)
+            self.condition.notify_all()
+        if self.auto_ack and frame.get("op") == "event":
+            self.ack()
+
+    def check_event(self, frame):
+        n, event = frame["n"], frame["event"]
+        if n != self.last_n + 1:
+            self.fault(f"n went from {self.last_n} to {n}")
+        if event["seq"] <= self.heads.get(event["chat"], 0):
+            self.fault(f"seq {event['seq']} of chat {event['chat']} after {self.heads[event['chat']]}")
+        self.last_n = n
+        self.heads[event["chat"]] = event["seq"]
+
+    def fault(self, text):
+        with self.condition:
+            self.faults.append(text)
+            self.condition.notify_all()
+
+    def ended(self, code):
+        with self.condition:
+            if self.close_code is None:
+                self.close_code = code
+            self.condition.notify_all()
+        if code:
+            try:
+                self.contract.check_close(code)
+            except AssertionError as error:
+                self.fault(str(error))
+
+    # --- what a test does ---
+
+    def wait(self, find, what, seconds=SECONDS):
+        """Waits until `find` (called with the lock held) gives something that is not None."""
+        deadline = time.monotonic() + seconds
+        with self.condition:
+            while True:
+                assert not self.faults, self.faults
+                found = find()
+                if found is not None:
+                    return found
+                if self.close_code is not None:
+                    raise Closed(f"closed with {self.close_code} while waiting for {what}; unread: {list(self.frames)}")
+                left = deadline - time.monotonic()
+                assert left > 0, f"no {what} within {seconds} s; unread: {list(self.frames)[:10]}"
+                self.condition.wait(left)
+
+    def take_first(self, op, fields):
+        for frame in self.frames:
+            if frame.get("op") == op and all(frame.get(name) == value for name, value in fields.items()):
+                self.frames.remove(frame)
+                return frame
+        return None
+
+    def expect(self, op, seconds=SECONDS, **fields):
+        """The first frame with this op and these fields that was not yet asked for; others stay for later."""
+        return self.wait(lambda: self.take_first(op, fields), f"{op} {fields or ''}", seconds)
+
+    def event(self, seconds=SECONDS, **fields):
+        """The next event, whose members must be these."""
+        event = self.expect("event", seconds)["event"]
+        wrong = {name: event.get(name) for name, value in fields.items() if event.get(name) != value}
+        assert not wrong, f"the next event has {wrong}, not {fields}: {event}"
+        return event
+
+    def events(self, count, seconds=SECONDS):
+        return [self.event(seconds) for _ in range(count)]
+
+    def until(self, condition, seconds=SECONDS):
+        """Events up to the first for which the condition holds."""
+        events = [self.event(seconds)]
+        while not condition(events[-1]):
+            events.append(self.event(seconds))
+        return events
+
+    def closed(self, seconds=SECONDS):
+        """Waits for the end; returns the close code."""
+        deadline = time.monotonic() + seconds
+        with self.condition:
+            while self.close_code is None:
+                left = deadline - time.monotonic()
+                assert left > 0, f"not closed within {seconds} s; unread: {list(self.frames)[:10]}"
+                self.condition.wait(left)
+            assert not self.faults, self.faults
+            return self.close_code
+
+    def stays(self):
+        """It is still open and answers."""
+        self.op({"op": "ping", "id": "stays"})
+        self.expect("pong", id="stays")
+
+    def quiet(self):
+        """Nothing but what was asked for has come up to now: a ping's answer overtakes nothing."""
+        self.stays()
+        with self.condition:
+            return not [frame for frame in self.frames if frame["op"] == "event"]
+
+    def op(self, frame, valid=True):
+        """Sends a frame; one that is meant to be refused is not held against the documents."""
+        text = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
+        if valid:
+            self.contract.check_frame(text, "fromClient")
         self.wire.send(text)
 
-    def read(self, seconds):
-        """Reads one frame and puts it where it belongs; False when there was none in time. Raises Closed."""
-        if self.closed_with:
-            raise self.closed_with
-        if not self.has_bytes(seconds):
-            return False
-        self.wire.settimeout(10)
+    def auth(self, token, resume=None, want=None):
+        self.op({"op": "auth", "token": token, **({"resume": resume} if resume else {})})
+        ready = self.expect("ready")
+        self.ready = ready
+        if want is not None:
+            assert ready["state"] == want, ready
+        return ready
+
+    def send(self, chat, text, client_id=None, **more):
+        """Returns the id of the question, at once."""
+        number = f"s{next(self.ids)}"
+        body = text if isinstance(text, dict) else {"text": text}
+        self.op({"op": "send", "id": number, "chat": chat, "client_id": client_id or f"{id(self):x}-{number}",
+                 "body": body, **more})
+        return number
+
+    def said(self, chat, text, client_id=None, **more):
+        """Sends and waits for the ok."""
+        return self.expect("ok", id=self.send(chat, text, client_id, **more))
+
+    def refused(self, code, frame):
+        """The frame is answered with this error and the connection stays; returns the error."""
+        self.op(frame, valid=False)
+        error = self.expect("error")
+        assert error["code"] == code, error
+        return error
+
+    def ack(self, n=None):
+        self.acked = self.last_n if n is None else n
         try:
-            opcode, data = self.wire.recv_data(control_frame=True)
-        except (websocket.WebSocketConnectionClosedException, ConnectionError):
-            self.end(None)
-        except ssl.SSLError:
-            raise
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else 1005
-            self.end(code, data[2:].decode(errors="replace"))
-        if opcode in (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG):
-            self.others.append({"op": "protocol ping" if opcode == websocket.ABNF.OPCODE_PING else "protocol pong",
-                                "data": data})
-            return True
-        if opcode != websocket.ABNF.OPCODE_TEXT:
-            raise contract.Broken(f"a frame with opcode {opcode}")
-        self.place(contract.check_frame_to_client(data.decode()))
-        return True
+            self.op({"op": "ack", "n": self.acked})
+        except (OSError, websocket.WebSocketException):
+            pass  # it has ended meanwhile; what is not acknowledged comes again
 
-    def has_bytes(self, seconds):
-        """The client reads a frame's exact bytes, so what is waiting is in the kernel."""
-        if any(self.wire.frame_buffer.recv_buffer):
-            return True
-        return bool(select.select([self.wire.sock], [], [], max(seconds, 0))[0])
+    def resume_point(self, n=None):
+        return {"session": self.ready["session"], "n": self.last_n if n is None else n}
 
-    def end(self, code, reason=""):
-        self.closed_with = Closed(code, reason)
-        self.wire.shutdown()
-        raise self.closed_with
-
-    def place(self, frame):
-        op = frame["op"]
-        if op == "event":
-            if frame["n"] != self.n + 1:
-                raise contract.Broken(f"n is {frame['n']} after {self.n}")
-            self.n = frame["n"]
-            self.events.append(frame["event"])
-            if self.auto_ack:
-                self.put("ack", n=self.n)
-        elif op in ("ok", "error", "pong") and frame.get("id") is not None:
-            if frame["id"] in self.answers:
-                raise contract.Broken(f"answered twice: {frame}")
-            self.answers[frame["id"]] = frame
-        elif op == "receipt":
-            self.receipts.append(frame)
-        else:
-            self.others.append(frame)
-
-    def wait(self, condition, seconds=5, what="a frame"):
-        end = time.monotonic() + seconds
-        while True:
-            value = condition()
-            if value:
-                return value
-            left = end - time.monotonic()
-            if left <= 0:
-                raise AssertionError(f"not within {seconds} s: {what}; events {self.events[-5:]}, answers "
-                                     f"{list(self.answers.items())[-5:]}, others {self.others[-5:]}")
-            self.read(left)
-
-    # --- ops ---
-
-    def auth(self, token, resume=None, seconds=5):
-        """Returns the frame `ready`."""
-        number = None
-        if resume:
-            session, number = resume
-            resume = {"session": session, "n": number}
-        self.put("auth", token=token, resume=resume)
-        frame = self.wait_other("ready", seconds, place_n=number)
-        self.ready = frame
-        return frame
-
-    def wait_other(self, op, seconds=5, place_n=None):
-        """A frame without an id: ready, error, resync, bye."""
-
-        def take():
-            for frame in self.others:
-                if frame["op"] == op:
-                    self.others.remove(frame)
-                    if op == "ready":
-                        self.n = place_n if frame["state"] == "resumed" else 0
-                    return frame
-            return None
-
-        return self.wait(take, seconds, op)
-
-    def ask(self, op, **members):
-        """Writes an op with an id; the id."""
-        self.ids += 1
-        name = f"{op}-{self.ids}"
-        self.put(op, id=name, **members)
-        return name
-
-    def answer(self, name, seconds=10):
-        frame = self.wait(lambda: self.answers.get(name), seconds, f"an answer to {name}")
-        if frame["op"] == "error":
-            raise Refused(frame)
-        return frame
-
-    def call(self, op, **members):
-        return self.answer(self.ask(op, **members))
-
-    def send(self, chat, text, client_id=None, **members):
-        """Sends a message, until it is stored (`unavailable` may be tried again); the frame `ok`."""
-        client_id = client_id or new_client_id()
-        while True:
-            try:
-                return self.call("send", chat=chat, client_id=client_id, body={"text": text}, **members)
-            except Refused as refused:
-                if refused.code not in ("unavailable", "rate_limited"):
-                    raise
-                time.sleep(0.1)
-
-    # --- what to expect ---
-
-    def take_event(self, seconds=5, **members):
-        """The next event that has these members; earlier ones are dropped."""
-
-        def take():
-            while self.events:
-                event = self.events.pop(0)
-                if all(event.get(name) == value for name, value in members.items()):
-                    return event
-            return None
-
-        return self.wait(take, seconds, f"an event with {members}")
-
-    def take_texts(self, count, chat=None, seconds=10):
-        """The texts of the next messages, in the order in which they came."""
-        texts = []
-
-        def enough():
-            while self.events and len(texts) < count:
-                event = self.events.pop(0)
-                if event["type"] == "message" and chat in (None, event["chat"]):
-                    texts.append(event["body"]["text"])
-            return len(texts) >= count
-
-        self.wait(enough, seconds, lambda: f"{count} messages, have {texts}")
-        return texts
-
-    def settle(self, seconds=0.3):
-        """Reads what comes until it has been quiet for so long; for tests that say that nothing comes."""
-        while self.read(seconds):
+    def close(self, code=1000):
+        """Says goodbye and waits until the server has agreed."""
+        try:
+            self.wire.send_close(code)
+            self.thread.join(SECONDS)
+        except (OSError, websocket.WebSocketException):
             pass
-        return self.events
-
-    def close_code(self, seconds=5):
-        """Reads on until the server closes; the code."""
-        end = time.monotonic() + seconds
-        try:
-            while True:
-                left = end - time.monotonic()
-                assert left > 0, f"was not closed within {seconds} s"
-                self.read(left)
-        except Closed as closed:
-            return closed.code
-
-    def close(self):
-        """An orderly goodbye."""
-        if not self.closed_with:
-            try:
-                self.wire.close(timeout=2)
-            except (OSError, websocket.WebSocketException):
-                pass
-            self.closed_with = Closed(1000)
+        self.drop()
 
     def drop(self):
-        """As when a cable is pulled: no close frame."""
-        if not self.closed_with:
-            self.closed_with = Closed(None)
-            self.wire.shutdown()
+        """Ends the connection without a word, as a lost network does."""
+        self.wire.shutdown()
+        self.thread.join(SECONDS)
 
-
-def new_client_id():
-    return f"c{random.getrandbits(64):016x}"
+    def resumed(self, other):
+        """Takes over the numbers of the connection that this one resumes; before auth."""
+        self.last_n = other
+        return self
