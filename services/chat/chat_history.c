@@ -3,7 +3,7 @@
 #include "services/chat/chat_read_store.h"
 #include "shared/base/json.h"
 
-#define MAX_SEQ ((int64_t)1 << 53) /* what a JSON number holds exactly */
+#define MAX_SEQ (((int64_t)1 << 53) - 1) /* what a JSON number holds exactly */
 
 /* In the request's arena. */
 struct history {
@@ -73,7 +73,7 @@ static bool read_range(struct http_request *request, struct chat_range *range_ou
     range_out->is_before = has_before;
     return http_query_number(request, "limit", 1, limits.max_page, limits.default_page,
                              &range_out->limit) &&
-           http_query_number(request, has_before ? "before" : "after", 0, MAX_SEQ, 0,
+           http_query_number(request, has_before ? "before" : "after", has_before, MAX_SEQ, 0,
                              &range_out->seq);
 }
 

@@ -5,7 +5,7 @@
 #include "shared/base/id.h"
 #include "shared/base/json.h"
 
-#define MAX_SEQ ((int64_t)1 << 53) /* what a JSON number holds exactly */
+#define MAX_SEQ (((int64_t)1 << 53) - 1) /* what a JSON number holds exactly */
 
 static void render_receipt(struct buffer *out, const struct chat_receipt *receipt)
 {

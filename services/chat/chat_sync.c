@@ -7,7 +7,7 @@
 #include "shared/base/id.h"
 #include "shared/base/json.h"
 
-#define MAX_SEQ ((int64_t)1 << 53) /* what a JSON number holds exactly */
+#define MAX_SEQ (((int64_t)1 << 53) - 1) /* what a JSON number holds exactly */
 
 struct named_chat {
     int64_t chat_id, seq; /* the last that the device has */
