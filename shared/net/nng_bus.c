@@ -7,16 +7,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "shared/base/log.h"
 #include "shared/base/mem.h"
-
-#define RECONNECT_MIN_MS 20
-#define RECONNECT_MAX_MS 200
 
 struct nng_bus {
     struct loop *loop;
     pthread_mutex_t lock;
-    struct nng_completion *first, **last;
+    struct nng_completion *first, **last; /* told, and not yet looked at */
+    struct nng_completion
+        *taken; /* being looked at, in this turn; only the loop moves it, under the lock */
     int wake_fd;
     struct event *wake;
 };
@@ -40,50 +38,69 @@ void nng_completion_tell(void *context)
         abort();
 }
 
-static struct nng_completion *take_first(struct nng_bus *bus)
+static void take_all(struct nng_bus *bus)
 {
     pthread_mutex_lock(&bus->lock);
-    struct nng_completion *completion = bus->first;
+    bus->taken = bus->first;
+    bus->first = NULL;
+    bus->last = &bus->first;
+    pthread_mutex_unlock(&bus->lock);
+}
+
+static struct nng_completion *take_one(struct nng_bus *bus)
+{
+    pthread_mutex_lock(&bus->lock);
+    struct nng_completion *completion = bus->taken;
     if (completion != NULL) {
-        bus->first = completion->next;
-        if (bus->first == NULL)
-            bus->last = &bus->first;
+        bus->taken = completion->next;
         completion->queued = false;
     }
     pthread_mutex_unlock(&bus->lock);
     return completion;
 }
 
-/* One at a time, so that a callback may cancel any other completion. */
+/* What was told before this turn, and no more: else a busy peer would keep the turn from ever ending, and with it
+ * everything that is gathered until its end. One at a time, so that a callback may cancel any other completion. */
 static void on_wake(evutil_socket_t fd, short what, void *context)
 {
-    (void)what;
     struct nng_bus *bus = context;
     struct nng_completion *completion;
     uint64_t told;
+    (void)what;
     if (read(fd, &told, sizeof told) != sizeof told)
         return;
-    while ((completion = take_first(bus)) != NULL)
+    take_all(bus);
+    while ((completion = take_one(bus)) != NULL)
         completion->on_done(completion->context);
+}
+
+static bool unlink_from(struct nng_completion **link, const struct nng_completion *completion)
+{
+    while (*link != NULL && *link != completion)
+        link = &(*link)->next;
+    if (*link == NULL)
+        return false;
+    *link = completion->next;
+    return true;
 }
 
 void nng_completion_cancel(struct nng_completion *completion)
 {
     struct nng_bus *bus = completion->bus;
     pthread_mutex_lock(&bus->lock);
-    struct nng_completion **link = &bus->first;
-    while (*link != NULL && *link != completion)
-        link = &(*link)->next;
-    if (*link != NULL) {
-        *link = completion->next;
-        if (bus->last == &completion->next)
-            bus->last = link;
-        completion->queued = false;
+    if (completion->queued && !unlink_from(&bus->taken, completion)) {
+        unlink_from(&bus->first, completion);
+        for (bus->last = &bus->first; *bus->last != NULL;)
+            bus->last = &(*bus->last)->next;
     }
+    completion->queued = false;
     pthread_mutex_unlock(&bus->lock);
 }
 
-struct loop *nng_bus_loop(struct nng_bus *bus) { return bus->loop; }
+struct loop *nng_bus_loop(struct nng_bus *bus)
+{
+    return bus->loop;
+}
 
 struct nng_bus *nng_bus_create(struct loop *loop)
 {
@@ -111,24 +128,13 @@ void nng_bus_destroy(struct nng_bus **bus)
 }
 
 /* Runs on nng's threads: only looks and closes. */
-void nng_turn_strangers_away(nng_pipe pipe, nng_pipe_ev event, void *unused)
+bool nng_turn_strangers_away(nng_pipe pipe, nng_pipe_ev event)
 {
     uint64_t uid;
     (void)event;
-    (void)unused;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid != geteuid())
+    bool is_stranger =
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid != geteuid();
+    if (is_stranger)
         nng_pipe_close(pipe);
-}
-
-int nng_dial_patiently(nng_socket socket, const char *url, size_t max_bytes)
-{
-    nng_dialer dialer;
-    nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, nng_turn_strangers_away, NULL);
-    int error = nng_dialer_create(&dialer, socket, url);
-    if (error != 0)
-        return error;
-    nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
-    nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, max_bytes);
-    return nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
+    return is_stranger;
 }

@@ -11,9 +11,9 @@
  * freed, and after nng can no longer tell (nng_aio_stop). */
 struct nng_completion {
     struct nng_bus *bus;
-    loop_callback on_done;         /* in the loop */
+    loop_callback on_done; /* in the loop */
     void *context;
-    bool queued;                   /* under the bus's lock */
+    bool queued; /* under the bus's lock */
     struct nng_completion *next;
 };
 
@@ -23,16 +23,24 @@ void nng_completion_cancel(struct nng_completion *completion);
 
 struct loop *nng_bus_loop(struct nng_bus *bus);
 
-/* A listener with the counter-measures of nng_listener.c. `probe` opens a socket of the peer's protocol. */
+/* A listener with the counter-measures of nng_listener.c. `open_probe` opens a socket of the peer's protocol. */
 struct nng_guarded_listener;
-struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nng_socket socket, const char *url,
-                                                         int (*open_probe)(nng_socket *probe_out), char *message_out,
-                                                         int message_size);
+struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nng_socket socket,
+                                                         const char *url,
+                                                         int (*open_probe)(nng_socket *probe_out),
+                                                         char *message_out, int message_size);
 void nng_guarded_listener_destroy(struct nng_guarded_listener **listener);
 
-/* Dials in the background, for the life of the socket, and turns peers of another uid away. */
-int nng_dial_patiently(nng_socket socket, const char *url, size_t max_bytes);
-/* NNG_PIPE_EV_ADD_PRE callback: closes a pipe whose peer has another uid than ours. */
-void nng_turn_strangers_away(nng_pipe pipe, nng_pipe_ev event, void *unused);
+/* Dials for the life of the socket, and tells in the loop of each connection (of two in quick succession maybe once).
+ * Destroy it after nng_close(socket), for until then nng's threads use it. */
+struct nng_patient_dialer;
+struct nng_patient_dialer *nng_patient_dialer_create(struct nng_bus *bus, nng_socket socket,
+                                                     const char *url, size_t max_bytes,
+                                                     loop_callback on_connected, void *context);
+bool nng_patient_dialer_is_connected(const struct nng_patient_dialer *dialer);
+void nng_patient_dialer_destroy(struct nng_patient_dialer **dialer);
+
+/* For NNG_PIPE_EV_ADD_PRE, on nng's threads: closes a pipe whose peer has another uid than ours; true when it did. */
+bool nng_turn_strangers_away(nng_pipe pipe, nng_pipe_ev event);
 
 #endif

@@ -1,11 +1,10 @@
 /* Listening in spite of nng 1.5.2's silent death of ipc listeners (upstream #1518): a listener whose peer vanishes during
  * the handshake takes that for its own end and never accepts again, while dials and sends still seem to work.
  *
- * Three measures: a lock file is held before the path is touched, so that no second process ever probes it; every few
- * seconds we dial ourselves and require the connection; when it does not come, the listener is closed and made anew on the
+ * Three measures: a lock file is held before the path is touched, so that no second process ever probes it; a socket of
+ * ours dials the path again and again, and closes each connection as soon as the handshake is over (then it can no longer
+ * do harm, and nothing is ever sent on it); when none has come for a while, the listener is closed and made anew on the
  * same socket, whose living connections are not touched by that. */
-#include "shared/net/nng_bus_internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,12 +13,17 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/net/nng_bus_internal.h"
 
-#define PROBE_PERIOD_MS 2000
-#define PROBE_DEADLINE_MS 500
+#define PROBE_MS 1000 /* nng waits a random part of it before it dials again */
+#define CHECK_MS 2000 /* without a connection for so long, the listener is dead */
+#define LATE_CHECK_MS \
+    500 /* a check that comes later than this was stopped together with nng's threads: it tells nothing */
+#define MAX_PATH_BYTES 120
 
 struct nng_guarded_listener {
     nng_socket socket;
@@ -27,15 +31,16 @@ struct nng_guarded_listener {
     bool listening;
     char *url;
     int lock_fd;
-    nng_socket probe;              /* kept for the life of the process; its dialers come and go */
+    nng_socket probe;
     nng_dialer probe_dialer;
-    bool probing;
-    atomic_bool probe_connected;   /* set on an nng thread */
-    struct loop_timer *timer;
+    atomic_bool probed; /* set on an nng thread: a handshake has succeeded since the last check */
+    struct loop_timer *check;
+    int64_t check_due_ms;
 };
 
 static struct metric relistens_total = {.name = "parley_bus_relistens_total",
-                                        .help = "Listeners that had died silently and were made anew.",
+                                        .help =
+                                            "Listeners that had died silently and were made anew.",
                                         .kind = METRIC_COUNTER};
 
 static int listen_now(struct nng_guarded_listener *guarded)
@@ -47,6 +52,7 @@ static int listen_now(struct nng_guarded_listener *guarded)
     error = nng_listener_start(guarded->listener, 0);
     if (error != 0)
         nng_listener_close(guarded->listener);
+    guarded->listening = error == 0;
     return error;
 }
 
@@ -54,96 +60,135 @@ static void listen_anew(struct nng_guarded_listener *guarded)
 {
     if (guarded->listening)
         nng_listener_close(guarded->listener);
+    guarded->listening = false;
     int error = listen_now(guarded);
-    guarded->listening = error == 0;
     metric_add(&relistens_total, 1);
     log_warning("listener_made_anew", LOG_STRING("url", guarded->url),
                 LOG_STRING("outcome", error == 0 ? "ok" : nng_strerror(error)));
 }
 
+/* --- the check --- */
+
+/* On an nng thread. The probe's pipe exists: the listener has written its handshake and read ours. */
 static void on_probe_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
-    (void)pipe;
+    struct nng_guarded_listener *guarded = context;
     (void)event;
+    atomic_store(&guarded->probed, true);
+    nng_pipe_close(pipe);
+}
+
+static int dial_probe(struct nng_guarded_listener *guarded)
+{
+    int error = nng_dialer_create(&guarded->probe_dialer, guarded->probe, guarded->url);
+    if (error != 0)
+        return error;
+    nng_dialer_set_ms(guarded->probe_dialer, NNG_OPT_RECONNMINT, PROBE_MS);
+    nng_dialer_set_ms(guarded->probe_dialer, NNG_OPT_RECONNMAXT, PROBE_MS);
+    error = nng_dialer_start(guarded->probe_dialer, NNG_FLAG_NONBLOCK);
+    if (error != 0)
+        nng_dialer_close(guarded->probe_dialer);
+    return error;
+}
+
+static int start_probe(struct nng_guarded_listener *guarded,
+                       int (*open_probe)(nng_socket *probe_out))
+{
+    int error = open_probe(&guarded->probe);
+    if (error != 0)
+        return error;
+    nng_pipe_notify(guarded->probe, NNG_PIPE_EV_ADD_PRE, on_probe_pipe, guarded);
+    error = dial_probe(guarded);
+    if (error != 0)
+        nng_close(guarded->probe);
+    return error;
+}
+
+static void start_check(struct nng_guarded_listener *guarded)
+{
+    atomic_store(&guarded->probed, false);
+    guarded->check_due_ms = clock_monotonic_ms() + CHECK_MS;
+    loop_timer_start(guarded->check, CHECK_MS);
+}
+
+/* The probe's dialer is made anew as well: it can die in the same way as any other (see nng_dialer.c). */
+static void on_check(void *context)
+{
     struct nng_guarded_listener *guarded = context;
-    atomic_store(&guarded->probe_connected, true);
-}
-
-static void start_probe(struct nng_guarded_listener *guarded)
-{
-    atomic_store(&guarded->probe_connected, false);
-    if (nng_dialer_create(&guarded->probe_dialer, guarded->probe, guarded->url) != 0)
-        return;
-    guarded->probing = true;
-    nng_dialer_start(guarded->probe_dialer, NNG_FLAG_NONBLOCK);
-}
-
-static void end_probe(struct nng_guarded_listener *guarded)
-{
-    bool connected = atomic_load(&guarded->probe_connected);
-    nng_dialer_close(guarded->probe_dialer);
-    guarded->probing = false;
-    if (!connected)
+    bool is_late = clock_monotonic_ms() > guarded->check_due_ms + LATE_CHECK_MS;
+    if (!atomic_load(&guarded->probed) && !is_late) {
+        nng_dialer_close(guarded->probe_dialer);
         listen_anew(guarded);
+        dial_probe(guarded);
+    }
+    start_check(guarded);
 }
 
-static void on_timer(void *context)
+/* --- life --- */
+
+static void turn_away(nng_pipe pipe, nng_pipe_ev event, void *unused)
 {
-    struct nng_guarded_listener *guarded = context;
-    if (guarded->probing)
-        end_probe(guarded);
-    else
-        start_probe(guarded);
-    loop_timer_start(guarded->timer, guarded->probing ? PROBE_DEADLINE_MS : PROBE_PERIOD_MS);
+    (void)unused;
+    nng_turn_strangers_away(pipe, event);
 }
 
-/* Held until the process ends; the file stays, which is harmless. -1 when another process holds it. */
+/* Held until the process ends; the file stays, which is harmless. On error -1 and the reason in errno. */
 static int hold_lock(const char *url)
 {
-    char path[128];
+    char path[MAX_PATH_BYTES];
     snprintf(path, sizeof path, "%s.lock", url + strlen("ipc://"));
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
 }
 
-struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nng_socket socket, const char *url,
-                                                         int (*open_probe)(nng_socket *probe_out), char *message_out,
-                                                         int message_size)
+static bool lock_and_listen(struct nng_guarded_listener *guarded,
+                            int (*open_probe)(nng_socket *probe_out), char *message_out,
+                            int message_size)
+{
+    guarded->lock_fd = hold_lock(guarded->url);
+    if (guarded->lock_fd < 0) {
+        snprintf(message_out, (size_t)message_size, "cannot lock %s.lock: %s; %s",
+                 guarded->url + strlen("ipc://"), strerror(errno),
+                 errno == EWOULDBLOCK ? "stop the daemon of this name that runs already"
+                                      : "make its folder, writable for this user");
+        return false;
+    }
+    nng_pipe_notify(guarded->socket, NNG_PIPE_EV_ADD_PRE, turn_away, NULL);
+    int error = listen_now(guarded);
+    if (error == 0)
+        error = start_probe(guarded, open_probe);
+    if (error == 0)
+        return true;
+    snprintf(message_out, (size_t)message_size, "cannot listen on %s: %s", guarded->url,
+             nng_strerror(error));
+    if (guarded->listening)
+        nng_listener_close(guarded->listener);
+    close(guarded->lock_fd);
+    return false;
+}
+
+struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nng_socket socket,
+                                                         const char *url,
+                                                         int (*open_probe)(nng_socket *probe_out),
+                                                         char *message_out, int message_size)
 {
     struct nng_guarded_listener *guarded = mem_zalloc(sizeof *guarded);
     guarded->socket = socket;
     guarded->url = mem_string(url);
-    guarded->lock_fd = hold_lock(url);
-    if (guarded->lock_fd < 0) {
-        snprintf(message_out, (size_t)message_size,
-                 "cannot lock the file beside %s: %s; is another daemon of this name running, or the folder not writable?", url,
-                 strerror(errno));
-        goto fail;
-    }
-    nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, nng_turn_strangers_away, NULL);
-    int error = listen_now(guarded);
-    if (error == 0)
-        error = open_probe(&guarded->probe);
-    if (error != 0) {
-        snprintf(message_out, (size_t)message_size, "cannot listen on %s: %s", url, nng_strerror(error));
-        goto fail;
-    }
-    guarded->listening = true;
-    nng_pipe_notify(guarded->probe, NNG_PIPE_EV_ADD_POST, on_probe_pipe, guarded);
-    guarded->timer = loop_timer_create(nng_bus_loop(bus), on_timer, guarded);
-    loop_timer_start(guarded->timer, PROBE_PERIOD_MS);
     metrics_register(&relistens_total);
+    if (!lock_and_listen(guarded, open_probe, message_out, message_size)) {
+        mem_free(guarded->url);
+        mem_free(guarded);
+        return NULL;
+    }
+    guarded->check = loop_timer_create(nng_bus_loop(bus), on_check, guarded);
+    start_check(guarded);
     return guarded;
-fail:
-    if (guarded->lock_fd >= 0)
-        close(guarded->lock_fd);
-    mem_free(guarded->url);
-    mem_free(guarded);
-    return NULL;
 }
 
 void nng_guarded_listener_destroy(struct nng_guarded_listener **listener)
@@ -151,7 +196,7 @@ void nng_guarded_listener_destroy(struct nng_guarded_listener **listener)
     struct nng_guarded_listener *guarded = *listener;
     if (guarded == NULL)
         return;
-    loop_timer_destroy(&guarded->timer);
+    loop_timer_destroy(&guarded->check);
     nng_close(guarded->probe); /* with its dialer; after it no callback of the probe runs */
     if (guarded->listening)
         nng_listener_close(guarded->listener);

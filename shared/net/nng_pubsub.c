@@ -10,7 +10,7 @@
 #include "shared/base/metrics.h"
 #include "shared/net/nng_bus_internal.h"
 
-#define PUBLISH_QUEUE 128
+#define PUBLISH_QUEUE   128
 #define SUBSCRIBE_QUEUE 2048
 
 struct nng_publisher {
@@ -25,25 +25,28 @@ struct nng_subscriber {
     nng_on_subscribed on_subscribed;
     void *context;
     struct nng_completion received;
-    struct nng_completion connected;
+    struct nng_patient_dialer *dialer;
 };
 
-static struct metric published_total = {.name = "parley_bus_published_total",
-                                        .help = "Messages published.",
-                                        .kind = METRIC_COUNTER};
+static struct metric published_total = {
+    .name = "parley_bus_published_total", .help = "Messages published.", .kind = METRIC_COUNTER};
 
 /* --- publishing --- */
 
-static int open_probe(nng_socket *probe_out) { return nng_sub0_open(probe_out); }
+static int open_probe(nng_socket *probe_out)
+{
+    return nng_sub0_open(probe_out);
+}
 
-struct nng_publisher *nng_publisher_create(struct nng_bus *bus, const char *url, char *message_out, int message_size)
+struct nng_publisher *nng_publisher_create(struct nng_bus *bus, const char *url, char *message_out,
+                                           int message_size)
 {
     struct nng_publisher *publisher = mem_zalloc(sizeof *publisher);
     if (nng_pub0_open(&publisher->socket) != 0)
         abort();
     nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, PUBLISH_QUEUE);
-    publisher->listener =
-        nng_guarded_listener_create(bus, publisher->socket, url, open_probe, message_out, message_size);
+    publisher->listener = nng_guarded_listener_create(bus, publisher->socket, url, open_probe,
+                                                      message_out, message_size);
     if (publisher->listener == NULL) {
         nng_close(publisher->socket);
         mem_free(publisher);
@@ -81,7 +84,9 @@ static void on_received(void *context)
         return;
     if (error == 0) {
         nng_msg *msg = nng_aio_get_msg(subscriber->aio);
-        subscriber->on_published(subscriber->context, (struct text){nng_msg_body(msg), nng_msg_len(msg)});
+        nng_aio_set_msg(subscriber->aio, NULL);
+        subscriber->on_published(subscriber->context,
+                                 (struct text){nng_msg_body(msg), nng_msg_len(msg)});
         nng_msg_free(msg);
     }
     nng_recv_aio(subscriber->socket, subscriber->aio);
@@ -93,33 +98,24 @@ static void on_connected(void *context)
     subscriber->on_subscribed(subscriber->context);
 }
 
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
-{
-    (void)pipe;
-    (void)event;
-    struct nng_subscriber *subscriber = context;
-    nng_completion_tell(&subscriber->connected);
-}
-
 struct nng_subscriber *nng_subscriber_create(struct nng_bus *bus, const char *url, size_t max_bytes,
-                                             nng_on_published on_published, nng_on_subscribed on_subscribed,
-                                             void *context)
+                                             nng_on_published on_published,
+                                             nng_on_subscribed on_subscribed, void *context)
 {
     struct nng_subscriber *subscriber = mem_zalloc(sizeof *subscriber);
     subscriber->on_published = on_published;
     subscriber->on_subscribed = on_subscribed;
     subscriber->context = context;
-    subscriber->received = (struct nng_completion){.bus = bus, .on_done = on_received, .context = subscriber};
-    subscriber->connected = (struct nng_completion){.bus = bus, .on_done = on_connected, .context = subscriber};
+    subscriber->received =
+        (struct nng_completion){.bus = bus, .on_done = on_received, .context = subscriber};
     if (nng_sub0_open(&subscriber->socket) != 0 ||
         nng_aio_alloc(&subscriber->aio, nng_completion_tell, &subscriber->received) != 0)
         abort();
     nng_socket_set(subscriber->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     nng_socket_set_int(subscriber->socket, NNG_OPT_RECVBUF, SUBSCRIBE_QUEUE);
-    nng_pipe_notify(subscriber->socket, NNG_PIPE_EV_ADD_POST, on_pipe, subscriber);
     nng_recv_aio(subscriber->socket, subscriber->aio);
-    if (nng_dial_patiently(subscriber->socket, url, max_bytes) != 0)
-        abort(); /* only a malformed URL: our bug */
+    subscriber->dialer = nng_patient_dialer_create(bus, subscriber->socket, url, max_bytes,
+                                                   on_connected, subscriber);
     return subscriber;
 }
 
@@ -131,8 +127,8 @@ void nng_subscriber_destroy(struct nng_subscriber **subscriber)
     nng_completion_cancel(&(*subscriber)->received);
     if (nng_aio_result((*subscriber)->aio) == 0 && nng_aio_get_msg((*subscriber)->aio) != NULL)
         nng_msg_free(nng_aio_get_msg((*subscriber)->aio)); /* arrived, and never looked at */
-    nng_close((*subscriber)->socket); /* after it no pipe callback runs */
-    nng_completion_cancel(&(*subscriber)->connected);
+    nng_close((*subscriber)->socket);
+    nng_patient_dialer_destroy(&(*subscriber)->dialer);
     nng_aio_free((*subscriber)->aio);
     mem_free(*subscriber);
     *subscriber = NULL;

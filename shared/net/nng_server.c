@@ -47,6 +47,7 @@ static void on_received(struct nng_exchange *exchange)
         return;
     }
     exchange->request = nng_aio_get_msg(exchange->aio);
+    nng_aio_set_msg(exchange->aio, NULL);
     exchange->state = EXCHANGE_WORKING;
     exchange->server->in_progress++;
     struct text request = {nng_msg_body(exchange->request), nng_msg_len(exchange->request)};
@@ -80,35 +81,46 @@ void nng_reply(struct nng_exchange *exchange, nng_msg *msg)
     nng_ctx_send(exchange->ctx, exchange->aio);
 }
 
-size_t nng_server_in_progress(const struct nng_server *server) { return server->in_progress; }
+size_t nng_server_in_progress(const struct nng_server *server)
+{
+    return server->in_progress;
+}
 
-static int open_probe(nng_socket *probe_out) { return nng_req0_open(probe_out); }
+static int open_probe(nng_socket *probe_out)
+{
+    return nng_req0_open(probe_out);
+}
 
-static void start_exchange(struct nng_bus *bus, struct nng_server *server, struct nng_exchange *exchange)
+static void start_exchange(struct nng_bus *bus, struct nng_server *server,
+                           struct nng_exchange *exchange)
 {
     exchange->server = server;
-    exchange->completion = (struct nng_completion){.bus = bus, .on_done = on_done, .context = exchange};
+    exchange->completion =
+        (struct nng_completion){.bus = bus, .on_done = on_done, .context = exchange};
     if (nng_ctx_open(&exchange->ctx, server->socket) != 0 ||
         nng_aio_alloc(&exchange->aio, nng_completion_tell, &exchange->completion) != 0)
         abort();
     receive(exchange);
 }
 
-struct nng_server *nng_server_create(struct nng_bus *bus, const char *url, int concurrency, size_t max_bytes,
-                                     nng_on_request on_request, void *context, char *message_out, int message_size)
+struct nng_server *nng_server_create(struct nng_bus *bus, const char *url, int concurrency,
+                                     size_t max_bytes, nng_on_request on_request, void *context,
+                                     char *message_out, int message_size)
 {
-    struct nng_server *server = mem_zalloc(sizeof *server + (size_t)concurrency * sizeof server->exchanges[0]);
+    struct nng_server *server =
+        mem_zalloc(sizeof *server + (size_t)concurrency * sizeof server->exchanges[0]);
     server->on_request = on_request;
     server->context = context;
     int error = nng_rep0_open(&server->socket);
     if (error != 0) {
-        snprintf(message_out, (size_t)message_size, "cannot open a socket for %s: %s", url, nng_strerror(error));
+        snprintf(message_out, (size_t)message_size, "cannot open a socket for %s: %s", url,
+                 nng_strerror(error));
         mem_free(server);
         return NULL;
     }
     nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, max_bytes);
-    server->listener =
-        nng_guarded_listener_create(bus, server->socket, url, open_probe, message_out, message_size);
+    server->listener = nng_guarded_listener_create(bus, server->socket, url, open_probe,
+                                                   message_out, message_size);
     if (server->listener == NULL) {
         nng_close(server->socket);
         mem_free(server);
