@@ -214,7 +214,7 @@ static void on_request(struct evhttp_request *wire, void *context)
     if (!is_trusted(wire)) {
         http_add_header(request, "Connection", "close");
         http_fail(request, PROBLEM_FORBIDDEN,
-                  "This user may not connect here: see front_door_user.");
+                  "This user is not of the group that may connect here.");
     } else if (server->in_progress > server->options.max_requests) {
         http_fail(request, PROBLEM_UNAVAILABLE, "Too many requests are in progress.");
     } else if (take_route(request)) {

@@ -20,6 +20,7 @@
 
 #define BACKLOG       4096 /* a storm of connections waits in the kernel */
 #define PAUSE_MS      100  /* without descriptors */
+#define MAX_GROUPS    256  /* of a peer; one with more is not trusted */
 #define SOCKET_MODE   0660
 #define LOCK_MODE     0600
 #define LOCK_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path + sizeof ".lock")
@@ -37,7 +38,6 @@ struct listener {
 
 /* evhttp_bind_listener takes the acceptor's context for itself: the error callback finds the listener here. */
 static struct listener *all_listeners;
-static uid_t trusted_uid; /* 0 is trusted anyway */
 
 static struct metric exhausted_metric = {.name = "parley_listener_pauses_total",
                                          .labels = "",
@@ -51,9 +51,17 @@ static struct metric untrusted_metric = {.name = "parley_listener_untrusted_tota
 
 /* --- peers --- */
 
-void listener_trust_uid(uid_t uid)
+static bool is_in_our_group(int fd)
 {
-    trusted_uid = uid;
+    gid_t groups[MAX_GROUPS];
+    socklen_t size = sizeof groups;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
+        return false;
+    for (size_t i = 0; i < size / sizeof groups[0]; i++) {
+        if (groups[i] == getegid())
+            return true;
+    }
+    return false;
 }
 
 bool listener_is_trusted_peer(int fd)
@@ -62,7 +70,7 @@ bool listener_is_trusted_peer(int fd)
     socklen_t size = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return false;
-    if (peer.uid == 0 || peer.uid == geteuid() || peer.uid == trusted_uid)
+    if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || is_in_our_group(fd))
         return true;
     metric_add(&untrusted_metric, 1);
     log_warning("peer_not_trusted", LOG_NUMBER("uid", peer.uid));

@@ -1,11 +1,9 @@
 /* A listening Unix socket that survives the exhaustion of descriptors: on EMFILE and ENFILE it stops accepting for a
  * while instead of spinning (libevent's own acceptor would be called again at once, for ever). Sockets are made 0660; a
- * lock file beside the socket tells a living owner from a dead one, whose socket is replaced; the peer's uid is checked
- * (SO_PEERCRED, unix(7)). */
+ * lock file beside the socket tells a living owner from a dead one, whose socket is replaced; the peer's user
+ * is checked (SO_PEERCRED, unix(7)). */
 #ifndef PARLEY_NET_LISTENER_H
 #define PARLEY_NET_LISTENER_H
-
-#include <sys/types.h>
 
 #include "shared/net/loop.h"
 
@@ -23,8 +21,7 @@ void listener_destroy(struct listener **listener);
  * then on: listener_destroy first, evhttp_free after it. Who accepts so asks listener_is_trusted_peer by itself. */
 struct evconnlistener *listener_evconnlistener(struct listener *listener);
 
-/* Peers are this process's own user, root, and one more: the user that the front door runs as. */
-void listener_trust_uid(uid_t uid);
+/* Trusted are root, this process's own user, and members of its group, such as the front door's user. */
 bool listener_is_trusted_peer(int fd);
 
 #endif

@@ -4,14 +4,23 @@
 
 #include "shared/base/json.h"
 
+/* Set once at the start; before that, those of the public contract hold. */
+struct chat_content_limits {
+    size_t max_text_bytes;         /* of body.text */
+    size_t max_client_id_bytes;
+    size_t max_mentions;
+    size_t max_attachments;
+};
+void chat_content_set_limits(const struct chat_content_limits *limits);
+
 struct chat_content {
     struct text client_id; /* 1 to 128 bytes */
     struct text body;      /* the object as the client wrote it; has a string "text" */
     struct buffer detail;  /* `"reply_to":3,"mentions":["7"],"attachments":[…]` or empty; owned */
 };
 
-/* Takes client_id, body, reply_to, mentions and attachments from the reader; mistakes stay in the reader. The texts live
- * as long as the reader's document. Free with chat_content_deinit, also after a mistake. */
+/* Takes client_id, body, reply_to, mentions and attachments from the reader; mistakes stay in the reader. body and detail
+ * together have at most CHAT_BODY_BYTES (proto/chat_protocol.h). The texts live as long as the reader's document. Free with chat_content_deinit, also after a mistake. */
 void chat_content_take(struct json_reader *reader, struct chat_content *content_out);
 void chat_content_deinit(struct chat_content *content);
 

@@ -1,0 +1,61 @@
+/* What clients can meet: one table, from which come the settings "limits.…", their bounds, and GET /v1/limits. */
+#include "shared/daemon/daemon.h"
+
+/* clang-format off: a table */
+/* name, default, minimum, maximum, help */
+#define LIMITS_TABLE(X)                                                                            \
+    X(max_body_bytes, "65536", 1024, 1048576, "Bytes of the body of a REST request.")              \
+    X(max_text_bytes, "16384", 1, 60000, "Bytes of body.text of a message.")                       \
+    X(max_client_id_bytes, "128", 1, 128, "Bytes of a message's client_id.")                       \
+    X(max_mentions, "100", 0, 1000, "Users that one message may mention.")                         \
+    X(max_attachments, "10", 0, 100, "Attachments of one message.")                                \
+    X(default_page, "50", 1, 200, "Items of a page when a request names no limit.")                \
+    X(max_page, "200", 1, 1000, "Items of a page at most.")                                        \
+    X(max_members, "1000", 2, 4096, "Members of a chat.")                                          \
+    X(max_chats_per_user, "2000", 1, 4096, "Chats of which one user is a member.")                 \
+    X(max_devices_per_user, "32", 1, 128, "Devices of one user.")                                  \
+    X(max_blocks_per_user, "1000", 1, 100000, "Users that one user may block.")                    \
+    X(max_frame_bytes, "65536", 1024, 1048576, "Bytes of a message on the WebSocket.")             \
+    X(max_op_id_bytes, "64", 1, 1024, "Bytes of the id of an op on the WebSocket.")                \
+    X(window_events, "64", 1, 4096,                                                                \
+      "Events on their way to a device that it has not acknowledged.")                             \
+    X(auth_deadline_ms, "5000", 100, 60000,                                                        \
+      "Milliseconds in which a WebSocket must authenticate.")                                      \
+    X(heartbeat_ms, "30000", 100, 600000, "Milliseconds between two heartbeats.")                  \
+    X(max_inbox_events, "100000", 1, 10000000, "Events that wait for one device that is away.")    \
+    X(max_sync_chats, "2000", 1, 4096, "Chats named in one sync.")                                 \
+    X(max_sync_events, "1000", 1, 10000, "Events in one answer to a sync.")                        \
+    X(sends_per_second, "200", 1, 1000000, "Messages a second that a device may send, sustained.") \
+    X(sends_burst, "400", 1, 1000000, "Messages that a device may send at once.")                  \
+    X(max_sends_in_flight, "256", 1, 65536,                                                        \
+      "Messages of one connection that are not answered yet.")                                     \
+    X(max_connections_per_user, "32", 1, 10000, "WebSocket connections of one user.")
+
+struct limits limits;
+
+#define SETTING(name, default_, minimum_, maximum_, help_) \
+    {.key = "limits." #name,                               \
+     .kind = SETTING_NUMBER,                               \
+     .offset = offsetof(struct limits, name),              \
+     .fallback = (default_),                               \
+     .minimum = (minimum_),                                \
+     .maximum = (maximum_),                                \
+     .help = (help_)},
+static const struct setting items[] = {LIMITS_TABLE(SETTING)};
+#undef SETTING
+/* clang-format on */
+
+const struct settings_table limits_settings_table = {items, sizeof items / sizeof items[0],
+                                                     &limits};
+
+/* The name of a setting without "limits." is the name that clients see. */
+void limits_render(struct buffer *out)
+{
+    for (size_t i = 0; i < limits_settings_table.count; i++) {
+        const char *name = items[i].key + sizeof "limits." - 1;
+        const char *field = (const char *)&limits + items[i].offset;
+        buffer_append_format(out, "%s\"%s\":", i == 0 ? "{" : ",", name);
+        buffer_append_number(out, *(const int64_t *)(const void *)field);
+    }
+    buffer_append_string(out, "}");
+}

@@ -1,0 +1,113 @@
+/* The content of a message. The body is stored as it was written; what else there is becomes the detail, members of the
+ * event in one fixed order and form, so that the same message sent again is the same bytes. */
+#include "shared/proto/chat_content.h"
+
+#include <cjson/cJSON.h>
+
+#include "shared/base/mem.h"
+#include "shared/proto/chat_protocol.h"
+
+#define MAX_SEQ ((INT64_C(1) << 53) - 1) /* what a JSON number holds exactly */
+
+static struct chat_content_limits limits = {.max_text_bytes = 16384,
+                                            .max_client_id_bytes = 128,
+                                            .max_mentions = 100,
+                                            .max_attachments = 10};
+
+void chat_content_set_limits(const struct chat_content_limits *new_limits)
+{
+    limits = *new_limits;
+}
+
+static void put_name(struct buffer *detail, const char *name)
+{
+    buffer_append_string(detail, detail->length > 0 ? ",\"" : "\"");
+    buffer_append_string(detail, name);
+    buffer_append_string(detail, "\":");
+}
+
+static void take_reply_to(struct json_reader *reader, struct buffer *detail)
+{
+    int64_t seq = json_take_number(reader, "reply_to", JSON_OPTIONAL, 1, MAX_SEQ);
+    if (seq == 0)
+        return;
+    put_name(detail, "reply_to");
+    buffer_append_number(detail, seq);
+}
+
+static void take_mentions(struct json_reader *reader, struct buffer *detail)
+{
+    int64_t *users;
+    size_t count = json_take_ids(reader, "mentions", JSON_OPTIONAL, limits.max_mentions, &users);
+    if (count > 0)
+        put_name(detail, "mentions");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_string(detail, i == 0 ? "[" : ",");
+        json_write_id(detail, users[i]);
+    }
+    if (count > 0)
+        buffer_append_string(detail, "]");
+    mem_free(users);
+}
+
+/* The number of items; 0 as well when they are not what they should be, which is remembered. */
+static size_t count_attachments(struct json_reader *reader)
+{
+    const cJSON *array = cJSON_GetObjectItemCaseSensitive(reader->object, "attachments");
+    size_t count = 0;
+    if (array == NULL)
+        return 0;
+    if (!cJSON_IsArray(array)) {
+        json_reader_fail(reader, "attachments", "must be an array of objects");
+        return 0;
+    }
+    for (const cJSON *item = array->child; item != NULL; item = item->next, count++) {
+        if (!cJSON_IsObject(item))
+            json_reader_fail(reader, "attachments", "must be an array of objects");
+    }
+    if (count > limits.max_attachments)
+        json_reader_fail(reader, "attachments", "has too many items");
+    return reader->failed ? 0 : count;
+}
+
+static size_t take_attachments(struct json_reader *reader, struct buffer *detail)
+{
+    struct text raw = json_take_raw(reader, "attachments", JSON_OPTIONAL, CHAT_BODY_BYTES);
+    size_t count = count_attachments(reader);
+    if (count == 0)
+        return 0;
+    put_name(detail, "attachments");
+    buffer_append_text(detail, raw);
+    return count;
+}
+
+/* Other members of the body are the application's own: the child is not finished, so that none is unknown. */
+static struct text take_body(struct json_reader *reader, size_t attachment_count)
+{
+    struct json_reader body = json_take_object(reader, "body", JSON_REQUIRED);
+    json_take_text(&body, "text", JSON_REQUIRED, attachment_count > 0 ? 0 : 1,
+                   limits.max_text_bytes);
+    if (body.failed && !reader->failed) {
+        reader->failed = true;
+        reader->fault = body.fault;
+    }
+    return json_take_raw(reader, "body", JSON_REQUIRED, CHAT_BODY_BYTES);
+}
+
+void chat_content_take(struct json_reader *reader, struct chat_content *content_out)
+{
+    *content_out = (struct chat_content){.detail = BUFFER_EMPTY};
+    content_out->client_id =
+        json_take_text(reader, "client_id", JSON_REQUIRED, 1, limits.max_client_id_bytes);
+    take_reply_to(reader, &content_out->detail);
+    take_mentions(reader, &content_out->detail);
+    size_t attachment_count = take_attachments(reader, &content_out->detail);
+    content_out->body = take_body(reader, attachment_count);
+    if (content_out->body.length + content_out->detail.length > CHAT_BODY_BYTES)
+        json_reader_fail(reader, "body", "is too long");
+}
+
+void chat_content_deinit(struct chat_content *content)
+{
+    buffer_deinit(&content->detail);
+}
