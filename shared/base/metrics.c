@@ -12,7 +12,8 @@
 
 static struct metric *first_metric;
 
-/* A new name goes to the end; a name that is there already, behind the last of that name. */
+/* A new name goes to the end; a name that is there already, behind the last of that name. No labels (NULL) are the same
+ * as none (""). */
 void metrics_register(struct metric *metric)
 {
     struct metric **end = &first_metric, **after_name = NULL;
@@ -22,6 +23,8 @@ void metrics_register(struct metric *metric)
         if (strcmp((*end)->name, metric->name) == 0)
             after_name = &(*end)->next;
     }
+    if (metric->labels == NULL)
+        metric->labels = "";
     struct metric **link = after_name != NULL ? after_name : end;
     metric->next = *link;
     *link = metric;
