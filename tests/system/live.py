@@ -29,6 +29,7 @@ class Socket:
         self.faults = []
         self.close_code = None             # 0: ended without a close frame
         self.last_n = 0
+        self.resume_n = 0
         self.acked = 0
         self.heads = {}                    # chat: the last seq that came
         self.ids = itertools.count(1)
@@ -48,6 +49,9 @@ class Socket:
             while self.close_code is None:
                 opcode, frame = self.wire.recv_data_frame(control_frame=True)
                 self.take(opcode, frame.data)
+        except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
+            self.fault(f"a frame that RFC 6455 does not allow: {error}")
+            self.ended(0)
         except (websocket.WebSocketException, OSError, ValueError):
             self.ended(0)
 
@@ -62,7 +66,9 @@ class Socket:
     def take_frame(self, text):
         try:
             frame = self.contract.check_frame(text)
-            if frame["op"] == "event":
+            if frame["op"] == "ready":
+                self.last_n = self.resume_n if frame["state"] == "resumed" else 0
+            elif frame["op"] == "event":
                 self.check_event(frame)
         except AssertionError as error:
             self.fault(str(error))
@@ -160,11 +166,17 @@ class Socket:
         self.op({"op": "ping", "id": "stays"})
         self.expect("pong", id="stays")
 
-    def quiet(self):
-        """Nothing but what was asked for has come up to now: a ping's answer overtakes nothing."""
-        self.stays()
+    def silent(self, seconds=0.4):
+        """No event comes for a while. (Frames of other kinds may.)"""
+        deadline = time.monotonic() + seconds
         with self.condition:
-            return not [frame for frame in self.frames if frame["op"] == "event"]
+            while True:
+                events = [frame for frame in self.frames if frame["op"] == "event"]
+                left = deadline - time.monotonic()
+                if events or left <= 0:
+                    assert not self.faults, self.faults
+                    return not events
+                self.condition.wait(left)
 
     def op(self, frame, valid=True):
         """Sends a frame; one that is meant to be refused is not held against the documents."""
@@ -174,6 +186,7 @@ class Socket:
         self.wire.send(text)
 
     def auth(self, token, resume=None, want=None):
+        self.resume_n = resume["n"] if resume else 0
         self.op({"op": "auth", "token": token, **({"resume": resume} if resume else {})})
         ready = self.expect("ready")
         self.ready = ready
@@ -223,8 +236,3 @@ class Socket:
         """Ends the connection without a word, as a lost network does."""
         self.wire.shutdown()
         self.thread.join(SECONDS)
-
-    def resumed(self, other):
-        """Takes over the numbers of the connection that this one resumes; before auth."""
-        self.last_n = other
-        return self

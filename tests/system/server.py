@@ -98,6 +98,7 @@ class Parley:
         """Everything stops in order and starts again, on the same data."""
         status = self.stop()
         assert status == 0, f"the supervisor ended with {status}\n{self.tails()}"
+        self.hurt.update(DAEMONS)
         self.start()
 
     # --- looking ---
@@ -132,6 +133,17 @@ class Parley:
             with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
                 text += f"--- {os.path.basename(path)}\n" + "".join(file.readlines()[-lines:])
         return text
+
+    def unexpected_ends(self):
+        """Daemons that have another pid than when last asked, though no test ended them."""
+        found = []
+        for name, pid in self.pids.items():
+            now = self.pid(name)
+            if now != pid and name not in self.hurt:
+                found.append(f"{name} has ended by itself: pid {pid} became {now}")
+            self.pids[name] = now
+        self.hurt.clear()
+        return found
 
     # --- hurting ---
 
