@@ -1,6 +1,6 @@
 # Parley's build. One file, no recursion into folders; a source list per folder, found by wildcard.
 #
-#   make            the library, the daemons and the tools, in build/release/
+#   make            the library and the daemons, in build/release/
 #   make help       every target and variable
 #
 # Every variant has its own folder (build/<variant>/), so that release and sanitizer builds live side by side.
@@ -91,22 +91,23 @@ FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD_DIR)/fuzz/%)
 ALL_SOURCES := $(SHARED_SOURCES) $(SERVICE_SOURCES) $(UNIT_SOURCES) $(MODEL_SOURCES) $(TEST_HELPER_SOURCES) \
     $(REPLAY_SOURCES)
 FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*.h tests/*/*.h)
-SHELL_SCRIPTS := deploy/supervisor deploy/install deploy/migrate tests/run .ci/run $(wildcard deploy/lib/*.sh)
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
 .PHONY: all daemons tests run stop status test test-unit test-system test-deploy replay fuzz valgrind coverage lint \
-    format clean help install-run install-test install-lint
+    format clean help install-run install-replay install-test install-lint
 
-all: daemons ## the library, the daemons and the tools (default)
-daemons: $(LIBRARY) $(DAEMONS) $(REPLAY)
-tests: daemons $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
+all: daemons ## the library and the daemons (default)
+daemons: $(LIBRARY) $(DAEMONS)
+tests: daemons $(REPLAY) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
 
 # Packages first, then the build: on a bare machine there is no compiler before this has run.
 install-run:
 	$(Q)deploy/install run build
+install-replay:
+	$(Q)deploy/install run build replay
 install-test:
-	$(Q)deploy/install run build test
+	$(Q)deploy/install run build replay test
 install-lint:
 	$(Q)deploy/install build lint
 
@@ -133,9 +134,9 @@ test-system: daemons ## the tests of the real daemons only (ARGS='-k name' goes 
 test-deploy: daemons ## the tests of the supervisor, the migrations and the front door only
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run deploy
 
-replay: install-run ## LOG=file: a chat log through the real system, every delivery checked
+replay: install-replay ## LOG=file: a chat log through the real system, every delivery checked
 	$(if $(LOG),,$(error which log? make replay LOG=file))
-	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(REPLAY)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' PARLEY_VARIANT='$(VARIANT)' exec tests/replay/run "$(LOG)"
 
 fuzz: $(FUZZERS) ## every decoder under ASan and UBSan, FUZZ_SECONDS each (default 10), from tests/fuzz/corpus
@@ -149,7 +150,7 @@ coverage: ## which lines the unit and model tests reach
 	$(Q)gcovr --object-directory '$(BUILD_DIR)/gcov' --filter shared/ --filter services/
 
 lint: install-lint ## formatting, static checks, shell scripts
-	$(Q)CC='$(CC)' deploy/lint $(SHELL_SCRIPTS)
+	$(Q)deploy/lint
 
 format: ## rewrite the C sources in the project's style
 	$(Q)clang-format -i $(FORMATTED)
@@ -203,7 +204,7 @@ endef
 $(foreach service,$(SERVICES),$(eval $(call service_rules,$(service))))
 
 $(OUT)/bin/parley-replay: $(call objects,$(REPLAY_SOURCES)) $(LIBRARY)
-	$(call link)
+	$(call link,-lwslay)
 
 # tests/unit/test_<service>_<part>.c is linked with the parts of that service, every other test with the library only.
 service_of = $(filter $(SERVICES),$(word 2,$(subst _, ,$(notdir $(1)))))
