@@ -54,6 +54,7 @@ static void report(void *context, daemon_report tell, void *report_context)
     tell(report_context, "postgres", metadata_store_is_ready(service->store),
          metadata_store_last_error(service->store));
     tell(report_context, "user", rpc_client_is_connected(service->user), "not connected");
+    tell(report_context, "chat", rpc_client_is_connected(service->chat), "not connected");
 }
 
 static void drain(void *context)

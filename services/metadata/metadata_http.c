@@ -23,7 +23,8 @@ static const struct http_route routes[] = {
     {HTTP_DELETE, "/v1/chats/{chat}", NULL, 0, metadata_delete_chat},
     {HTTP_PATCH, "/v1/chats/{chat}/me", NULL, HTTP_BODY, metadata_update_own},
     {HTTP_GET, "/v1/chats/{chat}/members", "limit,cursor", 0, metadata_list_members},
-    {HTTP_PUT, "/v1/chats/{chat}/members/{user}", NULL, HTTP_BODY, metadata_put_member},
+    {HTTP_PUT, "/v1/chats/{chat}/members/{user}", NULL, HTTP_BODY | HTTP_OPTIONAL_BODY,
+     metadata_put_member},
     {HTTP_DELETE, "/v1/chats/{chat}/members/{user}", NULL, 0, metadata_remove_member},
 };
 
