@@ -49,6 +49,12 @@ static struct text role_detail(struct chat_batch *batch, int64_t role)
     return arena_text(&batch->arena, (struct text){detail, (size_t)length});
 }
 
+/* The first members see the log from its beginning, each other's member_added too; others from their own on. */
+static int64_t span_start(const struct chat_item *item)
+{
+    return item->change->change_kind == CHAT_CHANGE_CREATED ? 1 : item->state->head_seq;
+}
+
 /* Adds a member or changes a role; nothing when it is so already. */
 static void put_member(struct chat_batch *batch, struct chat_item *item,
                        const struct chat_change_member *wanted)
@@ -62,7 +68,7 @@ static void put_member(struct chat_batch *batch, struct chat_item *item,
                                       is_new ? CHAT_EVENT_MEMBER_ADDED : CHAT_EVENT_ROLE_CHANGED,
                                       item->change->by_id, wanted->user_id);
     batch->events.texts[EVENT_DETAIL][row] = role_detail(batch, wanted->role);
-    struct chat_member member = {wanted->user_id, is_new ? state->head_seq : present->from_seq,
+    struct chat_member member = {wanted->user_id, is_new ? span_start(item) : present->from_seq,
                                  wanted->role};
     write_span(batch, state, &member, 0, is_new);
     chat_members_put(&state->members, member.user_id, member.from_seq, member.role);

@@ -551,7 +551,7 @@ static void settle_all(void)
 {
     world.failures = 0;
     world.connected = true;
-    for (int i = 0; i < 100000 && !chat_lane_is_empty(world.lane); i++) {
+    for (int i = 0; i < 100000 && (!chat_lane_is_empty(world.lane) || world.load_count > 0); i++) {
         if (world.lease_wanted)
             take_lease();
         else if (world.load_count > 0)

@@ -234,7 +234,7 @@ static void only_the_blocked_of_two_may_not_write(void **state)
     }
 }
 
-static void a_new_chat_begins_with_its_members(void **state)
+static void a_new_chat_begins_with_its_members_who_all_see_it_from_there(void **state)
 {
     struct fixture *fixture = *state;
     struct chat_change_member members[] = {{ANNA, CHAT_ROLE_OWNER}, {BEN, CHAT_ROLE_MEMBER}};
@@ -260,7 +260,8 @@ static void a_new_chat_begins_with_its_members(void **state)
     assert_int_equal(fixture->batch->events.count, 3);
     assert_int_equal(fixture->batch->chats.count, 1);
     assert_int_equal(fixture->batch->spans.count, 2);
-    assert_int_equal(fixture->batch->spans.numbers[SPAN_FROM][1], 2);
+    assert_int_equal(fixture->batch->spans.numbers[SPAN_FROM][0], 1);
+    assert_int_equal(fixture->batch->spans.numbers[SPAN_FROM][1], 1);
 }
 
 static void a_removal_takes_effect_at_its_own_place(void **state)
@@ -457,7 +458,7 @@ int main(void)
         TEST(a_refusal_is_only_final_once_the_log_was_asked),
         TEST(the_same_message_twice_in_a_batch_is_one_event),
         TEST(only_the_blocked_of_two_may_not_write),
-        TEST(a_new_chat_begins_with_its_members),
+        TEST(a_new_chat_begins_with_its_members_who_all_see_it_from_there),
         TEST(a_removal_takes_effect_at_its_own_place),
         TEST(leaving_and_coming_back_in_one_batch_gives_two_spans),
         TEST(versions_count_up_by_one),
