@@ -1,10 +1,6 @@
 """Bad input by REST: each gets the typed error with the member named, and nothing of it is kept."""
 
-import json
-
 import pytest
-
-from raw import Raw
 
 TEXT = {"client_id": "c", "body": {"text": "x"}}
 NOBODY = "/v1/chats/9223372036854775807"
