@@ -2,9 +2,13 @@
  * the handshake takes that for its own end and never accepts again, while dials and sends still seem to work.
  *
  * Three measures: a lock file is held before the path is touched, so that no second process ever probes it; a socket of
- * ours dials the path again and again, and closes each connection as soon as the handshake is over (then it can no longer
- * do harm, and nothing is ever sent on it); when none has come for a while, the listener is closed and made anew on the
- * same socket, whose living connections are not touched by that. */
+ * ours dials the path about twice a second, and the listening side must see it come (that the dial succeeds proves
+ * nothing: the handshake of a dead listener still works); when it does not, the listener is closed and made anew on the
+ * same socket, whose living connections are not touched by that. The dialing side closes each connection as soon as the
+ * handshake is over: then it can do no harm, and nothing is ever sent on it.
+ *
+ * What connected to a dead listener is closed with it, but nng never frees it: some kilobytes and a descriptor each. So
+ * a death is noticed soon, and counted. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -19,10 +23,11 @@
 #include "shared/base/metrics.h"
 #include "shared/net/nng_bus_internal.h"
 
-#define PROBE_MS 1000 /* nng waits a random part of it before it dials again */
-#define CHECK_MS 2000 /* without a connection for so long, the listener is dead */
+#define PROBE_MS      1000 /* nng waits a random part of it before it dials again */
+#define CHECK_MS      250
+#define SILENT_CHECKS 10 /* so many checks without any probe: whatever the reason, begin anew */
 #define LATE_CHECK_MS \
-    500 /* a check that comes later than this was stopped together with nng's threads: it tells nothing */
+    200 /* a check that is late by more was stopped together with nng's threads: it tells nothing */
 #define MAX_PATH_BYTES 120
 
 struct nng_guarded_listener {
@@ -33,7 +38,11 @@ struct nng_guarded_listener {
     int lock_fd;
     nng_socket probe;
     nng_dialer probe_dialer;
-    atomic_bool probed; /* set on an nng thread: a handshake has succeeded since the last check */
+    atomic_bool
+        dialed; /* set on an nng thread: a handshake of the probe has succeeded since the last check */
+    atomic_bool seen; /* likewise: the listening side has seen it */
+    bool suspect;     /* dialed before the last check, and not seen */
+    int silent_checks;
     struct loop_timer *check;
     int64_t check_due_ms;
 };
@@ -69,12 +78,12 @@ static void listen_anew(struct nng_guarded_listener *guarded)
 
 /* --- the check --- */
 
-/* On an nng thread. The probe's pipe exists: the listener has written its handshake and read ours. */
+/* On an nng thread, on the dialing side. */
 static void on_probe_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     struct nng_guarded_listener *guarded = context;
     (void)event;
-    atomic_store(&guarded->probed, true);
+    atomic_store(&guarded->dialed, true);
     nng_pipe_close(pipe);
 }
 
@@ -106,30 +115,49 @@ static int start_probe(struct nng_guarded_listener *guarded,
 
 static void start_check(struct nng_guarded_listener *guarded)
 {
-    atomic_store(&guarded->probed, false);
     guarded->check_due_ms = clock_monotonic_ms() + CHECK_MS;
     loop_timer_start(guarded->check, CHECK_MS);
 }
 
+static void believe_in_it(struct nng_guarded_listener *guarded)
+{
+    guarded->suspect = false;
+    guarded->silent_checks = 0;
+}
+
 /* The probe's dialer is made anew as well: it can die in the same way as any other (see nng_dialer.c). */
+static void begin_anew(struct nng_guarded_listener *guarded)
+{
+    nng_dialer_close(guarded->probe_dialer);
+    listen_anew(guarded);
+    dial_probe(guarded);
+    believe_in_it(guarded);
+}
+
 static void on_check(void *context)
 {
     struct nng_guarded_listener *guarded = context;
     bool is_late = clock_monotonic_ms() > guarded->check_due_ms + LATE_CHECK_MS;
-    if (!atomic_load(&guarded->probed) && !is_late) {
-        nng_dialer_close(guarded->probe_dialer);
-        listen_anew(guarded);
-        dial_probe(guarded);
-    }
+    bool dialed = atomic_exchange(&guarded->dialed, false);
+    if (atomic_exchange(&guarded->seen, false) || is_late)
+        believe_in_it(guarded);
+    else if (guarded->suspect || ++guarded->silent_checks >= SILENT_CHECKS)
+        begin_anew(guarded);
+    else
+        guarded->suspect = dialed;
     start_check(guarded);
 }
 
 /* --- life --- */
 
-static void turn_away(nng_pipe pipe, nng_pipe_ev event, void *unused)
+/* On an nng thread, on the listening side. Whatever of this process comes, it comes through a living listener. */
+static void on_pipe_coming(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
-    (void)unused;
-    nng_turn_strangers_away(pipe, event);
+    struct nng_guarded_listener *guarded = context;
+    uint64_t pid;
+    if (!nng_turn_strangers_away(pipe, event) &&
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0 && pid == (uint64_t)getpid())
+        atomic_store(&guarded->seen, true);
 }
 
 /* Held until the process ends; the file stays, which is harmless. On error -1 and the reason in errno. */
@@ -158,7 +186,7 @@ static bool lock_and_listen(struct nng_guarded_listener *guarded,
                                       : "make its folder, writable for this user");
         return false;
     }
-    nng_pipe_notify(guarded->socket, NNG_PIPE_EV_ADD_PRE, turn_away, NULL);
+    nng_pipe_notify(guarded->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_coming, guarded);
     int error = listen_now(guarded);
     if (error == 0)
         error = start_probe(guarded, open_probe);
