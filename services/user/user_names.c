@@ -32,7 +32,9 @@ static const char *const common_passwords[] = {
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c < 'A' || c > 'Z')
+        return c;
+    return (char)(c | 0x20); /* ASCII: capitals differ by this bit */
 }
 
 static bool is_username_char(char c)
@@ -71,8 +73,8 @@ static bool equal_in_lower_case(struct text a, struct text b)
 static bool is_run(struct text password, int step)
 {
     for (size_t i = 1; i < password.length; i++) {
-        int previous = password.data[i - 1];
-        int next = password.data[i];
+        int previous = (unsigned char)password.data[i - 1];
+        int next = (unsigned char)password.data[i];
         bool wraps = step == 1 && previous == '9' && next == '0';
         if (next - previous != step && !wraps)
             return false;

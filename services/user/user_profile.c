@@ -94,9 +94,10 @@ void user_profile_search(void *service_, struct http_request *request)
     }
     if (!user_page_by_name(request, page))
         return;
+    const struct user_account nobody = {0};
     if (username_normalise(q, prefix))
         user_store_search(service->store, text_of(prefix), page->after, page->limit + 1, on_found,
                           page);
     else /* no username can begin like this */
-        on_found(page, PROBLEM_NONE, NULL, 0);
+        on_found(page, PROBLEM_NONE, &nobody, 0);
 }

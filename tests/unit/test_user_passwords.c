@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "services/user/user_passwords.h"
@@ -30,7 +31,8 @@ static void on_password(void *context, enum user_password_outcome outcome, const
     (void)context;
     assert_in_range(answer_count, 0, MAX_ANSWERS - 1);
     answers[answer_count].outcome = outcome;
-    strcpy(answers[answer_count].hash, hash != NULL ? hash : "");
+    snprintf(answers[answer_count].hash, sizeof answers[answer_count].hash, "%s",
+             hash != NULL ? hash : "");
     if (++answer_count >= awaited)
         loop_stop(loop);
 }
