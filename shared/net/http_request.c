@@ -260,9 +260,10 @@ static bool parse_document(struct http_request *request, struct text bytes)
 {
     struct json_fault fault;
     request->document = json_parse(bytes, &fault);
-    if (request->document == NULL)
-        fail_document(request, &fault);
-    return request->document != NULL;
+    if (request->document != NULL)
+        return true;
+    fail_document(request, &fault); /* which ends the request */
+    return false;
 }
 
 /* The bytes are moved out of evhttp's request and stay with ours: the document points into them. */

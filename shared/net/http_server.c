@@ -207,6 +207,19 @@ static bool is_trusted(struct evhttp_request *wire)
     return listener_is_trusted_peer(bufferevent_getfd(connection));
 }
 
+/* evhttp looks for a second Content-Length only beside a Transfer-Encoding: where this request ends, and whether what
+ * follows is another one, would be a matter of opinion. */
+static bool check_framing(struct http_request *request)
+{
+    bool is_repeated;
+    http_request_header(request, "Content-Length", &is_repeated);
+    if (!is_repeated)
+        return true;
+    http_add_header(request, "Connection", "close");
+    http_fail(request, PROBLEM_BAD_REQUEST, "There is more than one Content-Length header.");
+    return false;
+}
+
 static void on_request(struct evhttp_request *wire, void *context)
 {
     struct http_server *server = context;
@@ -217,7 +230,7 @@ static void on_request(struct evhttp_request *wire, void *context)
                   "This user is not of the group that may connect here.");
     } else if (server->in_progress > server->options.max_requests) {
         http_fail(request, PROBLEM_UNAVAILABLE, "Too many requests are in progress.");
-    } else if (take_route(request)) {
+    } else if (check_framing(request) && take_route(request)) {
         if ((request->route->flags & HTTP_PUBLIC) != 0)
             handle(request);
         else
