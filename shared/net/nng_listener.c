@@ -1,14 +1,12 @@
 /* Listening in spite of nng 1.5.2's silent death of ipc listeners (upstream #1518): a listener whose peer vanishes during
- * the handshake takes that for its own end and never accepts again, while dials and sends still seem to work.
+ * the handshake takes that for its own end and never accepts again, while dials and sends still seem to work. Its cause is
+ * taken away in nng_bus.c; this is for whatever else may end a listener.
  *
- * Three measures: a lock file is held before the path is touched, so that no second process ever probes it; a socket of
- * ours dials the path about twice a second, and the listening side must see it come (that the dial succeeds proves
- * nothing: the handshake of a dead listener still works); when it does not, the listener is closed and made anew on the
- * same socket, whose living connections are not touched by that. The dialing side closes each connection as soon as the
- * handshake is over: then it can do no harm, and nothing is ever sent on it.
- *
- * What connected to a dead listener is closed with it, but nng never frees it: some kilobytes and a descriptor each. So
- * a death is noticed soon, and counted. */
+ * A lock file is held before the path is touched, so that no second process ever probes it. A socket of ours dials the
+ * path about twice a second, and the listening side must see it come (that the dial succeeds proves nothing: the handshake
+ * of a dead listener still works). When it does not, the listener is closed and made anew on the same socket. That closes
+ * its connections as well; peers dial again, and what they had asked is uncertain to them. The dialing side closes each
+ * connection as soon as the handshake is over, so nothing is ever sent on it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
