@@ -191,20 +191,20 @@ static void queue(struct authenticator *authenticator, struct entry *entry)
     loop_deferred_request(authenticator->ask);
 }
 
-void authenticator_check(void *context, struct text token, http_authenticated callback,
-                         void *callback_context)
+void authenticator_check(void *authenticator_in, struct text token, http_authenticated callback,
+                         void *context)
 {
-    struct authenticator *authenticator = context;
+    struct authenticator *authenticator = authenticator_in;
     unsigned char hash[TOKEN_HASH_BYTES];
     struct entry *entry;
     if (!token_hash(token, hash)) {
-        callback(callback_context, PROBLEM_UNAUTHORIZED, NULL);
+        callback(context, PROBLEM_UNAUTHORIZED, NULL);
         return;
     }
     HASH_FIND(hh, authenticator->entries, hash, TOKEN_HASH_BYTES, entry);
     if (entry != NULL && is_fresh(entry, clock_monotonic_ms())) {
         metric_add(&cached_total, 1);
-        tell(entry, callback, callback_context);
+        tell(entry, callback, context);
         return;
     }
     if (entry != NULL && entry->state == ENTRY_KNOWN) {
@@ -213,13 +213,13 @@ void authenticator_check(void *context, struct text token, http_authenticated ca
     } else if (entry == NULL) {
         entry = add_entry(authenticator, hash);
         if (entry == NULL) {
-            callback(callback_context, PROBLEM_UNAVAILABLE, NULL);
+            callback(context, PROBLEM_UNAVAILABLE, NULL);
             return;
         }
         queue(authenticator, entry);
     }
     struct waiter *waiter = mem_alloc(sizeof *waiter);
-    *waiter = (struct waiter){callback, callback_context, entry->waiters};
+    *waiter = (struct waiter){callback, context, entry->waiters};
     entry->waiters = waiter;
 }
 

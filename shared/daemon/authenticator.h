@@ -16,8 +16,8 @@ struct authenticator *authenticator_create(struct loop *loop, struct rpc_client 
                                            size_t max_entries, int64_t deadline_ms);
 /* After the client of the user daemon was destroyed, whose answers it waits for. */
 void authenticator_destroy(struct authenticator **authenticator);
-/* An http_authenticator; its context is the struct authenticator. */
-void authenticator_check(void *authenticator, struct text token, http_authenticated callback,
+/* An http_authenticator; authenticator_in is the struct authenticator. */
+void authenticator_check(void *authenticator_in, struct text token, http_authenticated callback,
                          void *context);
 
 /* The form in which tokens are stored and travel: BLAKE2b-256 (libsodium crypto_generichash). False when the token does

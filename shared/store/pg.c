@@ -402,9 +402,6 @@ static bool send_call(struct pg_unit *unit, const struct pg_call *call)
         const struct pg_parameter *parameter = &unit->parameters[call->first_parameter + (size_t)i];
         bool is_null = parameter->length < 0;
         values[i] = is_null ? NULL : unit->bytes.data + parameter->offset;
-        if (!is_null &&
-            unit->bytes.data == NULL) /* an empty text, and no other bytes in the unit */
-            values[i] = "";
         lengths[i] = is_null ? 0 : parameter->length;
         formats[i] = 1;
     }

@@ -9,10 +9,13 @@
 /* Object ids of the element types, from pg_type.dat: they never change. */
 enum { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25 };
 
+#define FIRST_BYTES 128
+
 struct pg_unit *pg_unit_create(struct pg *pg)
 {
     struct pg_unit *unit = mem_zalloc(sizeof *unit);
     unit->pg = pg;
+    buffer_reserve(&unit->bytes, FIRST_BYTES); /* so that an empty text has an address */
     return unit;
 }
 
