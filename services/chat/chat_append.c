@@ -128,7 +128,8 @@ static bool is_sound(const struct chat_append_request *request)
     for (size_t i = 0; i < request->messages_count; i++) {
         const struct chat_message *message = &request->messages[i];
         if (message->chat_id <= 0 || message->sender_id <= 0 || message->client_id.length == 0 ||
-            message->body.length == 0)
+            message->body.length == 0 ||
+            message->body.length + message->detail.length > CHAT_BODY_BYTES)
             return false;
     }
     return true;
