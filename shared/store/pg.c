@@ -310,7 +310,7 @@ static void end_unit(struct pg *pg)
     for (size_t i = 0; i < unit->result_count; i++)
         if (refusal == NULL && PQresultStatus(unit->results[i]) == PGRES_FATAL_ERROR)
             refusal = unit->results[i];
-    metric_observe_us(&latency, (clock_monotonic_ms() - unit->sent_at_ms) * 1000);
+    metric_observe_us(&latency, clock_monotonic_us() - unit->sent_at_us);
     finish_unit(unit,
                 refusal == NULL && unit->result_count == unit->call_count ? PG_OK : PG_REFUSED,
                 refusal);
@@ -427,7 +427,7 @@ void pg_submit(struct pg_unit *unit, pg_callback callback, void *context)
         return;
     }
     unit->results = mem_array(unit->call_count + 1, sizeof *unit->results);
-    unit->sent_at_ms = clock_monotonic_ms();
+    unit->sent_at_us = clock_monotonic_us();
     *pg->last = unit;
     pg->last = &unit->next;
     pg->in_flight++;
@@ -446,7 +446,7 @@ static void on_watch(void *context)
 {
     struct pg *pg = context;
     if (pg->first != NULL &&
-        clock_monotonic_ms() - pg->first->sent_at_ms > 2 * pg->options.statement_timeout_ms)
+        clock_monotonic_us() - pg->first->sent_at_us > 2000 * pg->options.statement_timeout_ms)
         lose(pg, "no answer in time");
 }
 

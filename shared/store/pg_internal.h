@@ -28,7 +28,7 @@ struct pg_unit {
     size_t parameter_count, parameter_capacity;
     pg_callback callback;
     void *context;
-    int64_t sent_at_ms;
+    int64_t sent_at_us;
     /* what came back so far */
     PGresult **results; /* one a statement */
     size_t result_count;
