@@ -70,7 +70,7 @@ struct limits {
 extern struct daemon_settings daemon_settings;
 extern struct limits limits;
 extern const struct settings_table limits_settings_table; /* keys "limits.…" */
-void limits_render(struct buffer *out); /* the JSON object of GET /v1/limits */
+void limits_render(struct buffer *out);                   /* the JSON object of GET /v1/limits */
 
 struct daemon;
 

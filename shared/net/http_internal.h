@@ -33,13 +33,16 @@ struct http_pattern {
 
 /* Cuts the path of a request, percent-decoded, into segments. False when it is not decodable. More than
  * HTTP_MAX_SEGMENTS give HTTP_MAX_SEGMENTS + 1, which no pattern has. */
-bool http_path_cut(struct text path, struct arena *arena, struct text segments_out[HTTP_MAX_SEGMENTS],
-                   size_t *count_out);
-void http_pattern_compile(const char *pattern, struct http_pattern *pattern_out); /* asserts that it is well-formed */
-bool http_pattern_matches(const struct http_pattern *pattern, const struct text *segments, size_t count);
+bool http_path_cut(struct text path, struct arena *arena,
+                   struct text segments_out[HTTP_MAX_SEGMENTS], size_t *count_out);
+void http_pattern_compile(const char *pattern,
+                          struct http_pattern *pattern_out); /* asserts that it is well-formed */
+bool http_pattern_matches(const struct http_pattern *pattern, const struct text *segments,
+                          size_t count);
 /* Percent-decoding (RFC 3986, 2.1) into the arena; plus signs are spaces in a query only. False on a broken escape, on
  * U+0000 and on what is not UTF-8. */
-bool http_percent_decode(struct text source, bool is_query, struct arena *arena, struct text *text_out);
+bool http_percent_decode(struct text source, bool is_query, struct arena *arena,
+                         struct text *text_out);
 
 /* --- server and request --- */
 
@@ -56,20 +59,22 @@ struct http_server {
     struct http_pattern *patterns; /* one for each route */
     struct evhttp *evhttp;
     struct listener *listener;
-    struct loop_timer *deadline;    /* of the first one that waits */
-    struct http_requests waiting;   /* oldest first */
-    struct http_requests overdue;   /* answered at their deadline; the handler has not come back yet */
-    size_t in_progress;             /* both */
-    bool is_sending;                /* what goes out now is ours and not evhttp's */
+    struct loop_timer *deadline;  /* of the first one that waits */
+    struct http_requests waiting; /* oldest first */
+    struct http_requests
+        overdue;        /* answered at their deadline; the handler has not come back yet */
+    size_t in_progress; /* both */
+    bool is_sending;    /* what goes out now is ours and not evhttp's */
     bool is_draining;
     struct http_metrics *metrics;
 };
 
 struct http_request {
     TAILQ_ENTRY(http_request) link;
-    struct http_server *server;     /* NULL: it has been destroyed */
-    struct evhttp_request *wire;    /* NULL: answered, or the peer has gone */
-    struct evhttp_request *orphan;  /* of a peer that has gone: ours to free, but not before evhttp is done with it */
+    struct http_server *server;  /* NULL: it has been destroyed */
+    struct evhttp_request *wire; /* NULL: answered, or the peer has gone */
+    struct evhttp_request
+        *orphan; /* of a peer that has gone: ours to free, but not before evhttp is done with it */
     const struct http_route *route; /* NULL: none found yet */
     void *service;
     struct arena arena;
@@ -88,13 +93,16 @@ struct http_request {
 };
 
 /* http_request.c. Each answers the request itself and returns false on a mistake of the peer. */
-bool http_request_read(struct http_request *request); /* path ids, query, body: everything before the handler */
+bool http_request_read(
+    struct http_request *request); /* path ids, query, body: everything before the handler */
 void http_request_read_head(struct http_request *request); /* request id, address; never fails */
-const char *http_request_header(const struct http_request *request, const char *name, bool *is_repeated_out);
+const char *http_request_header(const struct http_request *request, const char *name,
+                                bool *is_repeated_out);
 
 /* http_reply.c */
-void http_reply_overdue(struct http_request *request); /* at its deadline: answers, but leaves it to the handler */
-void http_request_end(struct http_request *request);   /* frees it */
+void http_reply_overdue(
+    struct http_request *request); /* at its deadline: answers, but leaves it to the handler */
+void http_request_end(struct http_request *request); /* frees it */
 
 /* http_native.c: turns evhttp's own error pages into problem+json. */
 void http_native_watch(struct http_server *server);

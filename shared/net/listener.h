@@ -9,12 +9,13 @@
 
 struct listener;
 struct evconnlistener;
-typedef void (*listener_accept)(void *context, int fd); /* the callee owns fd (non-blocking, close-on-exec) */
+typedef void (*listener_accept)(void *context,
+                                int fd); /* the callee owns fd (non-blocking, close-on-exec) */
 
 /* NULL with one line in message_out (the path, what is wrong, the mend). */
-struct listener *listener_create(struct loop *loop, const char *path, listener_accept on_accept, void *context,
-                                 char *message_out, int message_size);
-void listener_stop(struct listener *listener);  /* accept no more; connections live on */
+struct listener *listener_create(struct loop *loop, const char *path, listener_accept on_accept,
+                                 void *context, char *message_out, int message_size);
+void listener_stop(struct listener *listener); /* accept no more; connections live on */
 void listener_destroy(struct listener **listener);
 
 /* For evhttp_bind_listener: made without on_accept, accepting on its own. evhttp owns and frees the evconnlistener from

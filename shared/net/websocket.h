@@ -2,19 +2,20 @@
  * connection is idle, and frame headers for output.
  *
  * The decoder is our own because a wslay context takes 8.8 kB per connection; wslay is the oracle that it is held
- * against (tests/unit/test_websocket.c, tests/fuzz). No extensions are negotiated, so RSV bits are always an error. */
+ * against (tests/model/test_websocket.c). No extensions are negotiated, so RSV bits are always an error. */
 #ifndef PARLEY_NET_WEBSOCKET_H
 #define PARLEY_NET_WEBSOCKET_H
 
 #include "shared/base/buffer.h"
 
-enum websocket_opcode { /* RFC 6455, 5.2 */
-                        WEBSOCKET_CONTINUATION = 0,
-                        WEBSOCKET_TEXT = 1,
-                        WEBSOCKET_BINARY = 2,
-                        WEBSOCKET_CLOSE = 8,
-                        WEBSOCKET_PING = 9,
-                        WEBSOCKET_PONG = 10,
+/* RFC 6455, 5.2 */
+enum websocket_opcode {
+    WEBSOCKET_CONTINUATION = 0,
+    WEBSOCKET_TEXT = 1,
+    WEBSOCKET_BINARY = 2,
+    WEBSOCKET_CLOSE = 8,
+    WEBSOCKET_PING = 9,
+    WEBSOCKET_PONG = 10,
 };
 
 #define WEBSOCKET_HEADER_MAX  10 /* of a frame from the server: never masked */
@@ -26,7 +27,7 @@ struct websocket_handshake {
     char accept[29];      /* Sec-WebSocket-Accept, terminated */
     char origin[256];     /* "" when absent */
     char address[64];     /* X-Real-IP from the front door, "" when absent */
-    char path[128];
+    char path[128];       /* without the query */
 };
 
 enum websocket_handshake_outcome {
@@ -43,14 +44,23 @@ enum websocket_handshake_outcome websocket_handshake_read(struct text bytes, siz
                                                           size_t *consumed_out, int *status_out);
 /* The 101 answer (with Sec-WebSocket-Protocol when offered), or a refusal with a problem+json body. */
 void websocket_handshake_answer(const struct websocket_handshake *handshake, struct buffer *out);
+/* `status` is what websocket_handshake_read gave, or the caller's own 403, 404 or 503. */
 void websocket_handshake_refuse(int status, struct buffer *out);
 
 /* A decoder per connection: small, no allocation while no message is unfinished. */
 struct websocket_decoder {
-    struct buffer message;  /* fragments so far, unmasked */
-    uint8_t message_opcode; /* of the unfinished message, 0 when there is none */
-    uint32_t utf8_state;
+    struct buffer message; /* what has come of an unfinished message, unmasked */
+    uint64_t frame_left;   /* bytes of the payload of an unfinished frame that have not come */
     size_t max_message_bytes;
+    uint32_t utf8_state; /* see websocket_internal.h */
+    uint8_t mask[4];
+    uint8_t mask_at;        /* which byte of the mask the next byte takes */
+    uint8_t message_opcode; /* of the unfinished message, 0 when there is none */
+    bool is_in_frame;
+    bool is_last_frame; /* of its message */
+    bool
+        accepts_binary; /* set after init; tests and other uses than Parley's: binary messages are not refused */
+    bool is_binary; /* of the last WEBSOCKET_MESSAGE */
 };
 
 enum websocket_event {
@@ -64,8 +74,11 @@ enum websocket_event {
 
 void websocket_decoder_init(struct websocket_decoder *decoder, size_t max_message_bytes);
 void websocket_decoder_deinit(struct websocket_decoder *decoder);
-/* Takes at most one frame from `bytes` (unmasking in place). payload_out lies in `bytes` or in the decoder, valid until
- * the next call. The claimed length is checked before anything is allocated; UTF-8 is checked as it comes. */
+/* Reads `bytes` (unmasking in place) up to the next event. Call with what is left of them until it needs more: that call
+ * also frees the memory of the last message. payload_out lies in `bytes` or in the decoder, valid until the next call.
+ * What belongs to an unfinished data frame is taken over; up to 130 bytes of an unfinished header or control frame are
+ * not, and must be presented again. The claimed length, of all fragments together, is checked before anything is
+ * allocated; UTF-8 is checked as it comes. After WEBSOCKET_GOT_CLOSE and WEBSOCKET_FAILED it must not be called again. */
 enum websocket_event websocket_decode(struct websocket_decoder *decoder, char *bytes, size_t length,
                                       size_t *consumed_out, struct text *payload_out,
                                       int *close_code_out);

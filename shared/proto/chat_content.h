@@ -6,7 +6,7 @@
 
 /* Set once at the start; before that, those of the public contract hold. */
 struct chat_content_limits {
-    size_t max_text_bytes;         /* of body.text */
+    size_t max_text_bytes; /* of body.text */
     size_t max_client_id_bytes;
     size_t max_mentions;
     size_t max_attachments;
