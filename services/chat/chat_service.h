@@ -34,9 +34,9 @@ struct chat_service {
 /* The life of the parts; see struct daemon_service. */
 bool chat_service_start(struct daemon *daemon, void **service_out, char *message_out,
                         int message_size);
-void chat_service_report(void *service, daemon_report report, void *report_context);
-void chat_service_drain(void *service);
-bool chat_service_drained(void *service);
-void chat_service_stop(void *service);
+void chat_service_report(void *context, daemon_report report, void *report_context);
+void chat_service_drain(void *context);
+bool chat_service_drained(void *context);
+void chat_service_stop(void *context);
 
 #endif
