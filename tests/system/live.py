@@ -5,8 +5,10 @@ in the test, at the latest when the socket is let go. Beyond the schemas it hold
 always hold: n counts up by one, and the seqs of a chat rise."""
 
 import collections
+import contextlib
 import itertools
 import json
+import socket
 import threading
 import time
 
@@ -233,6 +235,8 @@ class Socket:
         self.drop()
 
     def drop(self):
-        """Ends the connection without a word, as a lost network does."""
-        self.wire.shutdown()
+        """Ends the connection without a close frame."""
+        with contextlib.suppress(OSError, AttributeError):  # it may have ended by itself
+            self.wire.sock.shutdown(socket.SHUT_RDWR)  # a mere close would not wake the thread
         self.thread.join(SECONDS)
+        self.wire.shutdown()

@@ -80,7 +80,7 @@ def test_a_second_auth_is_an_error_and_changes_nothing(people):
 # --- what cannot be taken ---
 
 @pytest.mark.parametrize("frame, code", [
-    ("", "invalid_json"), ("{", "invalid_json"), ("[]", "invalid_json"), ("null", "invalid_json"), ("ping", "invalid_json"),
+    ("", "invalid_json"), ("{", "invalid_json"), ("[]", "bad_request"), ("null", "bad_request"), ("ping", "invalid_json"),
     ('{"op":"ping"} x', "invalid_json"), ('{"op":"ping","op":"ping"}', "invalid_json"),
     ('{"op":"ping","id":"a\\u0000b"}', "invalid_json"), ('{"op":"ping","id":"\\ud800"}', "invalid_json"),
     ('{"op":"ping","x":' + "[" * 40 + "]" * 40 + "}", "invalid_json"),
