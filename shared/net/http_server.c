@@ -68,7 +68,7 @@ static bool method_of(struct evhttp_request *wire, enum http_method *method_out)
 static void find_route(struct http_request *request, size_t segment_count, unsigned *methods_out)
 {
     const struct http_server_options *options = &request->server->options;
-    enum http_method method;
+    enum http_method method = HTTP_GET;
     bool is_ours = method_of(request->wire, &method);
     *methods_out = 0;
     for (size_t i = 0; i < options->route_count; i++) {
