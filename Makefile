@@ -61,7 +61,7 @@ CFLAGS ?=
 LDFLAGS ?=
 ALL_CFLAGS = -std=gnu17 $(WARNINGS) -fPIE $(OPTIMIZE_$(VARIANT)) $(DEFINES) $(CFLAGS)
 ALL_LDFLAGS = -pie $(LINK_$(VARIANT)) -Wl,--as-needed $(LDFLAGS)
-LIBS := -lnng -levent_core -levent_extra -levent_pthreads -lpq -lhiredis -lcjson -lsodium -lhttp_parser -lpthread -lm
+LIBS := -lnng -levent_core -levent_extra -levent_pthreads -lpq -lhiredis -lcjson -lsodium -lmd -lhttp_parser -lpthread -lm
 TEST_LIBS := -lcmocka -lwslay
 
 # ---- sources ---------------------------------------------------------------------------------------------------

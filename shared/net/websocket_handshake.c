@@ -1,6 +1,7 @@
 /* The opening handshake (RFC 6455, section 4.2). The head is parsed anew each time that bytes come: it comes at once, or
  * in few pieces, and so a connection that waits holds nothing but its bytes. */
 #include <http_parser.h>
+#include <sha1.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 
 #include "shared/net/problem.h"
 #include "shared/net/websocket.h"
-#include "shared/net/websocket_internal.h"
 
 #define GUID      "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define KEY_BYTES 16
@@ -168,13 +168,15 @@ static bool is_address(struct text text)
     return true;
 }
 
+/* RFC 6455, 4.2.2: SHA-1 only proves that we read the key; libsodium has none, libmd does. */
 static void make_accept(struct text key, char out[ACCEPT_SIZE])
 {
-    char text[24 + sizeof GUID];
-    unsigned char digest[SHA1_BYTES];
-    memcpy(text, key.data, 24);
-    memcpy(text + 24, GUID, sizeof GUID);
-    websocket_sha1(text, sizeof text - 1, digest);
+    SHA1_CTX context;
+    unsigned char digest[SHA1_DIGEST_LENGTH];
+    SHA1Init(&context);
+    SHA1Update(&context, (const uint8_t *)key.data, key.length);
+    SHA1Update(&context, (const uint8_t *)GUID, sizeof GUID - 1);
+    SHA1Final(digest, &context);
     sodium_bin2base64(out, ACCEPT_SIZE, digest, sizeof digest, sodium_base64_VARIANT_ORIGINAL);
 }
 

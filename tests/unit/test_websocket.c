@@ -60,35 +60,6 @@ static void the_key_of_the_rfc_gives_the_answer_of_the_rfc(void **state)
     assert_false(handshake.parley_protocol);
 }
 
-static void sha1_agrees_with_the_vectors_of_rfc_3174(void **state)
-{
-    static const struct {
-        const char *text;
-        int repeat;
-        const char *digest;
-    } rows[] = {
-        {"abc", 1, "a9993e364706816aba3e25717850c26c9cd0d89d"},
-        {"", 1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
-        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
-         "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
-        {"0123456701234567012345670123456701234567012345670123456701234567", 10,
-         "dea356a2cddd90c7a7ecedc5ebb563934f460452"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct buffer text = BUFFER_EMPTY;
-        unsigned char digest[SHA1_BYTES];
-        char hex[2 * SHA1_BYTES + 1];
-        for (int j = 0; j < rows[i].repeat; j++)
-            buffer_append_string(&text, rows[i].text);
-        websocket_sha1(text.length > 0 ? text.data : "", text.length, digest);
-        for (int j = 0; j < SHA1_BYTES; j++)
-            snprintf(hex + 2 * j, 3, "%02x", digest[j]);
-        assert_string_equal(hex, rows[i].digest);
-        buffer_deinit(&text);
-    }
-}
-
 static void what_follows_the_head_belongs_to_the_frames(void **state)
 {
     (void)state;
@@ -658,7 +629,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_key_of_the_rfc_gives_the_answer_of_the_rfc),
-        cmocka_unit_test(sha1_agrees_with_the_vectors_of_rfc_3174),
         cmocka_unit_test(what_follows_the_head_belongs_to_the_frames),
         cmocka_unit_test(a_head_in_pieces_needs_more_until_it_is_whole),
         cmocka_unit_test(the_facts_of_the_head_are_handed_on),
