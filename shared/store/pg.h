@@ -48,14 +48,13 @@ struct pg_result;
 enum pg_outcome pg_result_outcome(const struct pg_result *result);
 const char *pg_result_sqlstate(const struct pg_result *result);   /* "23505", "" when none */
 const char *pg_result_constraint(const struct pg_result *result); /* of a violation, "" when none */
-const char *
-pg_result_message(const struct pg_result *result); /* for logs only, never for clients */
+const char *pg_result_message(const struct pg_result *result);    /* for logs, not for clients */
 int pg_rows(const struct pg_result *result, int statement);
 bool pg_is_null(const struct pg_result *result, int statement, int row, int column);
-int64_t pg_number(const struct pg_result *result, int statement, int row,
-                  int column); /* bool, int2, int4, int8 */
-struct text pg_text(const struct pg_result *result, int statement, int row,
-                    int column); /* text, bytea; null: TEXT_NONE */
+/* Of a bool, int2, int4 or int8; NULL gives 0. */
+int64_t pg_number(const struct pg_result *result, int statement, int row, int column);
+/* Of a text or bytea; NULL gives TEXT_NONE. */
+struct text pg_text(const struct pg_result *result, int statement, int row, int column);
 
 /* Never called before pg_submit returns, and exactly once. */
 typedef void (*pg_callback)(void *context, const struct pg_result *result);
@@ -65,8 +64,8 @@ struct pg *pg_create(struct loop *loop, const struct pg_options *options, pg_on_
                      void *context);
 bool pg_is_connected(const struct pg *pg);
 size_t pg_in_flight(const struct pg *pg);
-const char *pg_last_error(
-    const struct pg *pg);        /* why it is not connected: for readiness and logs; no secrets */
+/* Why it is not connected, for readiness and logs: one line without secrets; "" when it is. */
+const char *pg_last_error(const struct pg *pg);
 void pg_drop(struct pg *pg);     /* close and reconnect: after an answer that cannot be trusted */
 void pg_destroy(struct pg **pg); /* what is in flight ends as PG_UNCERTAIN before it returns */
 
@@ -74,13 +73,13 @@ void pg_destroy(struct pg **pg); /* what is in flight ends as PG_UNCERTAIN befor
 struct pg_unit *pg_unit_create(struct pg *pg);
 void pg_unit_add(struct pg_unit *unit, const char *statement);
 void pg_add_number(struct pg_unit *unit, int64_t value); /* $n::bigint */
-void pg_add_text(struct pg_unit *unit,
-                 struct text value); /* text or bytea; data NULL is SQL NULL */
+/* text or bytea; data NULL is SQL NULL */
+void pg_add_text(struct pg_unit *unit, struct text value);
 void pg_add_null(struct pg_unit *unit);
 void pg_add_bool(struct pg_unit *unit, bool value);
 void pg_add_numbers(struct pg_unit *unit, const int64_t *values, size_t count); /* bigint[] */
-void pg_add_texts(struct pg_unit *unit, const struct text *values,
-                  size_t count); /* text[], NULL where data is NULL */
+/* text[], with NULL where data is NULL */
+void pg_add_texts(struct pg_unit *unit, const struct text *values, size_t count);
 void pg_add_bytes_list(struct pg_unit *unit, const struct text *values, size_t count); /* bytea[] */
 /* Sends the unit and frees it. */
 void pg_submit(struct pg_unit *unit, pg_callback callback, void *context);

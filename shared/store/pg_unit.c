@@ -33,6 +33,41 @@ void pg_unit_destroy(struct pg_unit **unit)
     *unit = NULL;
 }
 
+void pg_unit_finish(struct pg_unit *unit, enum pg_outcome outcome, const PGresult *refusal)
+{
+    struct pg_result result = {outcome, unit->results, unit->result_count, refusal};
+    unit->callback(unit->context, &result);
+    pg_unit_destroy(&unit);
+}
+
+/* --- lists of units --- */
+
+void pg_units_init(struct pg_units *units)
+{
+    units->first = NULL;
+    units->last = &units->first;
+}
+
+void pg_units_append(struct pg_units *units, struct pg_unit *unit)
+{
+    unit->next = NULL;
+    *units->last = unit;
+    units->last = &unit->next;
+}
+
+struct pg_unit *pg_units_take(struct pg_units *units)
+{
+    struct pg_unit *unit = units->first;
+    if (unit == NULL)
+        return NULL;
+    units->first = unit->next;
+    if (units->first == NULL)
+        units->last = &units->first;
+    return unit;
+}
+
+/* --- statements and their parameters --- */
+
 void pg_unit_add(struct pg_unit *unit, const char *statement)
 {
     if (unit->call_count == unit->call_capacity) {
