@@ -182,6 +182,14 @@ static void on_own(void *context, enum problem problem, const struct metadata_ow
     buffer_deinit(&body);
 }
 
+/* strptime takes days that the month does not have, and timegm makes them another month's. */
+static bool is_real_day(const struct tm *given, time_t seconds)
+{
+    struct tm real;
+    return gmtime_r(&seconds, &real) != NULL && real.tm_mday == given->tm_mday &&
+           real.tm_mon == given->tm_mon && real.tm_sec == given->tm_sec;
+}
+
 /* RFC 3339 in UTC, seconds or milliseconds. */
 static bool parse_time(struct text text, int64_t *wall_ms_out)
 {
@@ -200,8 +208,10 @@ static bool parse_time(struct text text, int64_t *wall_ms_out)
         return false;
     if (strcmp(rest + used, "Z") != 0)
         return false;
-    *wall_ms_out = (int64_t)timegm(&parts) * 1000 + milliseconds;
-    return *wall_ms_out > 0;
+    struct tm given = parts;
+    time_t seconds = timegm(&parts);
+    *wall_ms_out = (int64_t)seconds * 1000 + milliseconds;
+    return seconds > 0 && is_real_day(&given, seconds);
 }
 
 static void take_muted_until(struct json_reader *body, struct metadata_own *own)
