@@ -26,6 +26,7 @@ struct websocket_handshake {
     bool parley_protocol; /* parley.v1 was offered */
     char accept[29];      /* Sec-WebSocket-Accept, terminated */
     char origin[256];     /* "" when absent */
+    char host[256];       /* "" when absent */
     char address[64];     /* X-Real-IP from the front door, "" when absent */
     char path[128];       /* without the query */
 };

@@ -197,6 +197,9 @@ static bool fill(const struct parse *parse, struct websocket_handshake *handshak
     if (singles[ORIGIN].data != NULL &&
         !copy_text(singles[ORIGIN], handshake->origin, sizeof handshake->origin))
         return false;
+    if (singles[HOST].data != NULL &&
+        !copy_text(singles[HOST], handshake->host, sizeof handshake->host))
+        return false;
     return copy_text(path, handshake->path, sizeof handshake->path);
 }
 
