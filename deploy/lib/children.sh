@@ -9,6 +9,7 @@ declare -a ORDER=()                                                     # names,
 declare -A READY RESTART STOP GRACE_S ORPHAN COMMAND                    # the table's columns by name
 declare -A PID=() STARTED_MS=() RESTARTS=() FAILURES=() EXIT_STATUS=()
 declare -A TIMER=()                                                     # name to the pid of the sleep before its restart
+TICK_PID=
 STOPPING=0                                                              # how often we were asked to stop
 
 readonly FIRST_DELAY_MS=100 LONGEST_DELAY_MS=5000 STEADY_MS=10000
@@ -90,7 +91,6 @@ spawn() { # name
     if declare -F "prepare_$name" >/dev/null; then "prepare_$name"; fi
     if [[ ! -d $work ]]; then make_private_folder "$work" 700; fi
     end_strays "$work"
-    rotate_log "$log"
     eval "argv=(${COMMAND[$name]})"
     if [[ -e $SECRETS_DIR/postgres-$name ]]; then
         extra=("PARLEY_POSTGRES_PASSWORD_FILE=$SECRETS_DIR/postgres-$name")
@@ -105,10 +105,25 @@ spawn() { # name
     now_ms "STARTED_MS[$name]"
 }
 
-rotate_log() { # file
-    local bytes
-    bytes=$(stat -c %s -- "$1" 2>/dev/null) || return 0
-    if ((bytes > 67108864)); then "${AS_SERVICE[@]}" mv -f -- "$1" "$1.1"; fi
+# A log that has grown large becomes NAME.log.1, in place of the one before it. It is copied and cut, not moved: its
+# writers have it open, to append.
+rotate_logs() {
+    local log bytes
+    for log in "$LOG_DIR"/*.log "$STATE_DIR/work/nginx/access.log"; do
+        bytes=$(stat -c %s -- "$log" 2>/dev/null) || continue
+        if ((bytes > MAX_LOG_BYTES)); then
+            # shellcheck disable=SC2016 # expanded by the inner shell
+            "${AS_SERVICE[@]}" sh -c 'cp -- "$1" "$1.1" && : >"$1"' sh "$log" || true
+        fi
+    done
+}
+
+# Once a minute, and a bound on how long `wait -n` can last.
+tick() {
+    if [[ -n $TICK_PID ]] && kill -0 "$TICK_PID" 2>/dev/null; then return; fi
+    rotate_logs
+    setpriv --pdeathsig=KILL sleep 60 {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
+    TICK_PID=$!
 }
 
 # Runs a row of kind `once` to its end. It may be asked to stop meanwhile.
@@ -196,6 +211,7 @@ stop_timers() {
     local name
     for name in "${!TIMER[@]}"; do kill -KILL "${TIMER[$name]}" 2>/dev/null || true; done
     TIMER=()
+    wake
 }
 
 # In the reverse order, each with its grace. A second request to stop ends the patience.

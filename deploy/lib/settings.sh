@@ -42,6 +42,10 @@ settings_load() {
     [[ $ENVIRONMENT == development || $ENVIRONMENT == production ]] ||
         DIE_STATUS=64 die "PARLEY_ENVIRONMENT is '$ENVIRONMENT'; it must be development or production"
     [[ -r $PROCESSES ]] || DIE_STATUS=64 die "the table of processes $PROCESSES cannot be read; see PARLEY_PROCESSES"
+    MAX_LOG_BYTES=${PARLEY_MAX_LOG_BYTES:-67108864}
+    need_number PARLEY_MAX_LOG_BYTES "$MAX_LOG_BYTES" 1000 999999999
+    CONFIG= # absolute: the children have other working folders
+    if [[ -n ${PARLEY_CONFIG-} ]]; then CONFIG=$(realpath -m -- "$PARLEY_CONFIG"); fi
     find_service_user
     find_state_dir
     find_run_dir
@@ -165,18 +169,19 @@ make_private_folder() { # folder mode
 
 # Copies programs and pages to where the service user can read them, when it cannot read the checkout.
 stage_programs() {
-    local stage=$STATE_DIR/stage name
-    local -n folder
+    local name
     [[ $EUID -eq 0 ]] || return 0
     [[ -n $("${AS_SERVICE[@]}" find "$BIN_DIR" "$WEB_DIR" "$API_DIR" "$ERRORS_DIR" ! -readable 2>&1) ]] || return 0
-    rm -rf -- "$stage"
-    for name in BIN_DIR WEB_DIR API_DIR ERRORS_DIR; do
-        folder=$name
-        mkdir -p -- "$stage/$name"
-        if [[ -d $folder ]]; then cp -R -- "$folder/." "$stage/$name"; fi
-        folder=$stage/$name
-    done
-    chmod -R a+rX -- "$stage"
+    rm -rf -- "$STATE_DIR/stage"
+    for name in BIN_DIR WEB_DIR API_DIR ERRORS_DIR; do stage_folder "$name"; done
+    chmod -R a+rX -- "$STATE_DIR/stage"
+}
+
+stage_folder() { # variable with the folder; it names the copy afterwards
+    local -n staged=$1
+    mkdir -p -- "$STATE_DIR/stage/$1"
+    if [[ -d $staged ]]; then cp -R -- "$staged/." "$STATE_DIR/stage/$1"; fi
+    staged=$STATE_DIR/stage/$1
 }
 
 # One password per service role, made once. They never stand on a command line or in the environment.

@@ -86,10 +86,10 @@ class Supervised:
                               env={**self.environment, **settings}, stdin=subprocess.DEVNULL, capture_output=True,
                               check=False)
 
-    def start(self, ready="everything is ready", seconds=30):
+    def start(self, ready="everything is ready", seconds=30, program=f"{ROOT}/deploy/supervisor"):
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
-                self.command(f"{ROOT}/deploy/supervisor", "run"), stdin=subprocess.DEVNULL, stdout=output,
+                self.command(program, "run"), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, env=self.environment, start_new_session=True)
         if ready:
             until(lambda: ready in self.text() or self.process.poll() is not None, seconds, ready)

@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import stat
 import time
+import urllib.request
 
 import pytest
 from conftest import as_root
-from supervised import SERVERS, alive, rows_of_the_table, until
+from supervised import ROOT, SERVERS, alive, rows_of_the_table, until
 
 TABLE = rows_of_the_table(*SERVERS)
 
@@ -172,6 +174,33 @@ def test_it_all_works_twice_as_a_plain_user(make):
 @as_root
 def test_started_by_root_nothing_runs_as_root(servers):
     assert 0 not in {os.stat(f"/proc/{pid}").st_uid for pid in servers.ours()}
+
+
+@as_root
+def test_a_checkout_that_the_service_user_cannot_enter_is_served_from_a_copy(make):
+    one = make('user none always TERM 5 KILL "$BIN_DIR/parley-user"\n' + rows_of_the_table("nginx"))
+    checkout = f"{one.folder}/closed/check out"
+    for folder in ("build/release/bin", "web", "api", "docs/errors"):
+        os.makedirs(f"{checkout}/{folder}")
+    os.chmod(f"{one.folder}/closed", 0o700)
+    shutil.copytree(f"{ROOT}/deploy", f"{checkout}/deploy")
+    with open(f"{checkout}/web/index.html", "w", encoding="utf-8") as file:
+        file.write("the page")
+    with open(f"{checkout}/build/release/bin/parley-user", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho from $0\nexec sleep 1000\n")
+    os.chmod(f"{checkout}/build/release/bin/parley-user", 0o700)
+    del one.environment["PARLEY_STATE_DIR"]
+    try:
+        for _ in range(2):
+            one.start(program=f"{checkout}/deploy/supervisor")
+            one.state = re.search(r"logs: (/var/lib/parley/\w+)/log", one.text()).group(1)
+            with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/") as answer:
+                assert answer.read() == b"the page"
+            assert f"from {one.state}/stage/BIN_DIR/parley-user" in one.log("user")
+            assert one.stop() == 0
+    finally:
+        if one.state.startswith("/var/lib/parley/"):
+            shutil.rmtree(one.state, ignore_errors=True)
 
 
 @as_root

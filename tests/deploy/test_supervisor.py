@@ -154,6 +154,36 @@ def test_the_environment_of_a_child_has_the_callers_settings_but_no_administrato
     assert "hush" not in one.log("a")
 
 
+def test_a_settings_file_is_found_from_whatever_folder_the_child_has(make):
+    one = make("a none always TERM 5 KILL sh -c 'cat \"$PARLEY_CONFIG\"; exec sleep 100'\n")
+    with open(f"{one.folder}/settings", "w", encoding="utf-8") as file:
+        file.write("log_level = debug\n")
+    one.environment["PARLEY_CONFIG"] = os.path.relpath(f"{one.folder}/settings")
+    one.start()
+    until(lambda: "log_level = debug" in one.log("a"), 5, "its settings")
+
+
+def test_a_hangup_cuts_large_logs_while_their_writers_go_on(make):
+    one = make("a none always TERM 5 KILL sh -c 'while :; do echo 0123456789; sleep 0.001; done'\n",
+               PARLEY_MAX_LOG_BYTES="5000").start()
+    until(lambda: len(one.log("a")) > 6000, 20, "a large log")
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: os.path.exists(f"{one.state}/log/a.log.1"), 5, "the log was put aside")
+    until(lambda: len(one.log("a")) < 5000, 5, "the log is short again")
+    former = len(one.log("a"))
+    until(lambda: len(one.log("a")) > former, 5, "it is written on")
+    assert "\0" not in one.log("a")
+
+
+def test_sigusr1_is_passed_on_to_the_daemons(make):
+    script = "sh -c 'trap \"echo debug\" USR1; while :; do sleep 0.02; done'"
+    one = make(f"chat none always TERM 5 KILL {script}\n" + sleepers("other")).start()
+    time.sleep(0.2)
+    one.process.send_signal(signal.SIGUSR1)
+    until(lambda: "debug" in one.log("chat"), 5, "the daemon was told")
+    assert alive(one.pid("other"))
+
+
 def test_a_broken_environment_stops_the_start_with_the_last_words(make):
     one = make(sleepers("a") + "b file:never always TERM 5 KILL sh -c 'echo postgres: set PARLEY_X; exit 69'\n").start(ready=None)
     assert one.process.wait(20) == 69
@@ -183,6 +213,8 @@ def test_a_failed_task_stops_the_start(make):
     ("PARLEY_BIND", "a b", "PARLEY_BIND is 'a b'"),
     ("PARLEY_PROCESSES", "/nowhere", "/nowhere cannot be read"),
     ("PARLEY_RUN_DIR", "/tmp/" + "x" * 100, "set PARLEY_RUN_DIR to a shorter one"),
+    ("PARLEY_CONFIG", "/nowhere/settings", "PARLEY_CONFIG is /nowhere/settings, which"),
+    ("PARLEY_TLS_KEY", "/etc/hostname", "belong together"),
     ("PARLEY_RUN_DIR", "/tmp/a b", "set PARLEY_RUN_DIR to one of letters"),
 ])
 def test_a_bad_setting_is_refused_with_its_name(make, setting, value, words):
