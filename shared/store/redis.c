@@ -3,13 +3,13 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 /* Static functions: included in this file only. */
-#include <assert.h>
 #include <hiredis/adapters/libevent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/id.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
@@ -36,16 +36,20 @@ struct redis {
     int64_t deadline_ms;
     redis_on_state on_state;
     void *context;
-    redisAsyncContext *connection;
-    bool connected;
-    bool closing; /* being destroyed */
+    redisAsyncContext *connection; /* NULL: none, and the retry timer runs */
+    bool connected;                /* commands are taken */
+    bool told_connected;           /* what on_state was told last */
+    bool closing;                  /* being destroyed */
+    const char *verdict;           /* why we end the connection ourselves; NULL: we do not */
+    int64_t connecting_since_ms;
     struct loop_timer *retry, *watch;
     int64_t retry_ms;
     struct command *first, **last; /* outstanding */
     size_t outstanding;
-    struct command *unsent;
+    struct command *unsent, **unsent_last;
     struct loop_deferred *tell_unsent;
-    char error[MAX_ERROR_BYTES];
+    char error[MAX_ERROR_BYTES];  /* why it is not connected */
+    char logged[MAX_ERROR_BYTES]; /* the last one that was logged: each is logged once */
 };
 
 static struct metric commands_total = {.name = "parley_redis_commands_total",
@@ -54,24 +58,47 @@ static struct metric commands_total = {.name = "parley_redis_commands_total",
 static struct metric outstanding_gauge = {.name = "parley_redis_outstanding",
                                           .help = "Commands sent and not yet answered.",
                                           .kind = METRIC_GAUGE};
+static struct metric not_sent_total = {
+    .name = "parley_redis_not_sent_total",
+    .help = "Commands not sent: no connection, or too many outstanding.",
+    .kind = METRIC_COUNTER};
 static struct metric lost_total = {.name = "parley_redis_connections_lost_total",
                                    .help = "Connections to Redis that were lost or not made.",
                                    .kind = METRIC_COUNTER};
 
-static void lost(struct redis *redis, const char *reason)
+/* --- the connection --- */
+
+static void remember_error(struct redis *redis, const char *reason)
 {
-    bool was_connected = redis->connected;
-    redis->connected = false;
+    if (redis->verdict != NULL)
+        reason = redis->verdict;
+    snprintf(redis->error, sizeof redis->error, "%s", *reason == '\0' ? "connection lost" : reason);
+    if (strcmp(redis->error, redis->logged) == 0)
+        return;
+    memcpy(redis->logged, redis->error, sizeof redis->logged);
+    log_warning("redis_lost", LOG_STRING("address", redis->address),
+                LOG_STRING("reason", redis->error));
+}
+
+static void try_again_later(struct redis *redis)
+{
+    loop_timer_start(redis->retry, redis->retry_ms + id_random() % (redis->retry_ms / 4));
+    redis->retry_ms = redis->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : redis->retry_ms * 2;
+}
+
+/* The context is gone, or hiredis frees it after this. */
+static void lose(struct redis *redis, const char *reason)
+{
+    bool was_told = redis->told_connected;
+    redis->connected = redis->told_connected = false;
     redis->connection = NULL;
     if (redis->closing)
         return;
-    snprintf(redis->error, sizeof redis->error, "%s",
-             reason == NULL || *reason == '\0' ? "connection lost" : reason);
+    remember_error(redis, reason);
+    redis->verdict = NULL;
     metric_add(&lost_total, 1);
-    log_warning("redis_lost", LOG_STRING("reason", redis->error));
-    loop_timer_start(redis->retry, redis->retry_ms + rand() % 20);
-    redis->retry_ms = redis->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : redis->retry_ms * 2;
-    if (was_connected)
+    try_again_later(redis);
+    if (was_told)
         redis->on_state(redis->context, false);
 }
 
@@ -79,20 +106,20 @@ static void on_connect(const redisAsyncContext *connection, int status)
 {
     struct redis *redis = connection->data;
     if (status != REDIS_OK) {
-        lost(redis, connection->errstr); /* hiredis frees the context after this */
+        lose(redis, connection->errstr);
         return;
     }
-    redis->connected = true;
+    redis->connected = redis->told_connected = true;
     redis->retry_ms = RETRY_MIN_MS;
-    redis->error[0] = '\0';
-    log_info("redis_connected");
+    redis->error[0] = redis->logged[0] = '\0';
+    log_info("redis_connected", LOG_STRING("address", redis->address));
     redis->on_state(redis->context, true);
 }
 
 static void on_disconnect(const redisAsyncContext *connection, int status)
 {
     (void)status;
-    lost(connection->data, connection->errstr);
+    lose(connection->data, connection->errstr);
 }
 
 static redisAsyncContext *open_connection(const char *address)
@@ -111,18 +138,41 @@ static void on_retry(void *context)
     struct redis *redis = context;
     redisAsyncContext *connection = open_connection(redis->address);
     if (connection == NULL)
-        abort();
+        abort(); /* out of memory */
     if (connection->err != 0) {
-        redis->connection = connection;
-        lost(redis, connection->errstr);
+        lose(redis, connection->errstr);
         redisAsyncFree(connection);
         return;
     }
     redis->connection = connection;
+    redis->connecting_since_ms = clock_monotonic_ms();
     connection->data = redis;
     redisLibeventAttach(connection, loop_base(redis->loop));
     redisAsyncSetConnectCallback(connection, on_connect);
     redisAsyncSetDisconnectCallback(connection, on_disconnect);
+}
+
+/* hiredis ends every outstanding command, and then calls on_disconnect, but only if it was connected. */
+static void end_connection(struct redis *redis, const char *verdict)
+{
+    bool was_connected = redis->connected;
+    redisAsyncContext *connection = redis->connection;
+    redis->verdict = verdict;
+    redisAsyncFree(connection);
+    if (!was_connected)
+        lose(redis, verdict);
+}
+
+static void on_watch(void *context)
+{
+    struct redis *redis = context;
+    int64_t now_ms = clock_monotonic_ms();
+    if (redis->connection == NULL)
+        return;
+    if (!redis->connected && now_ms - redis->connecting_since_ms > redis->deadline_ms)
+        end_connection(redis, "no answer while connecting");
+    else if (redis->first != NULL && now_ms - redis->first->sent_at_ms > redis->deadline_ms)
+        end_connection(redis, "no answer in time");
 }
 
 /* --- commands --- */
@@ -144,17 +194,20 @@ static void on_reply(redisAsyncContext *connection, void *reply_in, void *contex
         redis->last = &redis->first;
     redis->outstanding--;
     metric_add(&outstanding_gauge, -1);
-    if (reply == NULL)
+    if (reply == NULL) { /* the connection is being lost: hiredis takes no more commands */
+        redis->connected = false;
         finish(command, REDIS_UNCERTAIN, NULL);
-    else
+    } else
         finish(command, reply->type == REDIS_REPLY_ERROR ? REDIS_REFUSED : REDIS_DONE, reply);
 }
 
+/* Only those that were refused by now: a callback may ask again, and be refused again. */
 static void on_tell_unsent(void *context)
 {
     struct redis *redis = context;
     struct command *command = redis->unsent;
     redis->unsent = NULL;
+    redis->unsent_last = &redis->unsent;
     while (command != NULL) {
         struct command *next = command->next;
         finish(command, command->outcome, NULL);
@@ -164,12 +217,28 @@ static void on_tell_unsent(void *context)
 
 static void refuse(struct redis *redis, struct command *command, enum redis_outcome outcome)
 {
-    struct command **link = &redis->unsent;
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = command;
     command->outcome = outcome;
+    *redis->unsent_last = command;
+    redis->unsent_last = &command->next;
+    metric_add(&not_sent_total, 1);
     loop_deferred_request(redis->tell_unsent);
+}
+
+static void send_words(struct redis *redis, struct command *command, const struct text *words,
+                       size_t word_count)
+{
+    const char **bytes = mem_array(word_count, sizeof *bytes);
+    size_t *lengths = mem_array(word_count, sizeof *lengths);
+    for (size_t i = 0; i < word_count; i++) {
+        bytes[i] = words[i].data == NULL ? "" : words[i].data;
+        lengths[i] = words[i].length;
+    }
+    int status = redisAsyncCommandArgv(redis->connection, on_reply, command, (int)word_count, bytes,
+                                       lengths);
+    mem_free(bytes);
+    mem_free(lengths);
+    if (status != REDIS_OK)
+        abort(); /* refused only while disconnecting, and then we are not connected: our bug */
 }
 
 void redis_command(struct redis *redis, const struct text *words, size_t word_count,
@@ -181,32 +250,13 @@ void redis_command(struct redis *redis, const struct text *words, size_t word_co
         refuse(redis, command, redis->connected ? REDIS_BUSY : REDIS_UNAVAILABLE);
         return;
     }
-    const char **words_at = mem_array(word_count, sizeof *words_at);
-    size_t *lengths = mem_array(word_count, sizeof *lengths);
-    for (size_t i = 0; i < word_count; i++) {
-        words_at[i] = words[i].data == NULL ? "" : words[i].data;
-        lengths[i] = words[i].length;
-    }
     command->sent_at_ms = clock_monotonic_ms();
     *redis->last = command;
     redis->last = &command->next;
     redis->outstanding++;
     metric_add(&outstanding_gauge, 1);
     metric_add(&commands_total, 1);
-    int status = redisAsyncCommandArgv(redis->connection, on_reply, command, (int)word_count,
-                                       words_at, lengths);
-    mem_free(words_at);
-    mem_free(lengths);
-    assert(status == 0); /* refused only while disconnecting, and then we are not connected */
-    (void)status;
-}
-
-static void on_watch(void *context)
-{
-    struct redis *redis = context;
-    if (redis->connected && redis->first != NULL &&
-        clock_monotonic_ms() - redis->first->sent_at_ms > redis->deadline_ms)
-        redisAsyncFree(redis->connection); /* calls back for every command, then on_disconnect */
+    send_words(redis, command, words, word_count);
 }
 
 /* --- life --- */
@@ -222,12 +272,14 @@ struct redis *redis_create(struct loop *loop, const struct redis_options *option
     redis->on_state = on_state;
     redis->context = context;
     redis->last = &redis->first;
+    redis->unsent_last = &redis->unsent;
     redis->retry_ms = RETRY_MIN_MS;
     redis->retry = loop_timer_create(loop, on_retry, redis);
     redis->watch = loop_timer_create(loop, on_watch, redis);
     redis->tell_unsent = loop_deferred_create(loop, on_tell_unsent, redis);
     metrics_register(&commands_total);
     metrics_register(&outstanding_gauge);
+    metrics_register(&not_sent_total);
     metrics_register(&lost_total);
     snprintf(redis->error, sizeof redis->error, "connecting");
     loop_timer_start(redis->retry, 0);
@@ -258,7 +310,8 @@ void redis_destroy(struct redis **redis_in)
     redis->closing = true;
     if (redis->connection != NULL)
         redisAsyncFree(redis->connection);
-    on_tell_unsent(redis);
+    while (redis->unsent != NULL)
+        on_tell_unsent(redis);
     loop_timer_destroy(&redis->retry);
     loop_timer_destroy(&redis->watch);
     loop_deferred_destroy(&redis->tell_unsent);

@@ -31,14 +31,14 @@ typedef void (*redis_on_state)(void *context, bool connected);
 struct redis_options {
     const char *address; /* "/path/of/socket" or "host:port" */
     size_t max_outstanding;
-    int64_t
-        deadline_ms; /* the oldest outstanding command may take this long, then the connection is dropped */
+    int64_t deadline_ms; /* of the oldest outstanding command: then the connection is dropped */
 };
 
 struct redis *redis_create(struct loop *loop, const struct redis_options *options,
                            redis_on_state on_state, void *context);
 bool redis_is_connected(const struct redis *redis);
 size_t redis_outstanding(const struct redis *redis);
+/* Why it is not connected, for readiness and logs: one line without secrets; "" when it is. */
 const char *redis_last_error(const struct redis *redis);
 void redis_command(struct redis *redis, const struct text *words, size_t word_count,
                    redis_callback callback, void *context);
