@@ -20,7 +20,7 @@ readonly PROBLEMS='
 # would else be guessed from the address that was asked for.
 problem_locations() {
     local status code title detail temporary extra retry
-    printf '        error_page 400 494 =400 /_problem/400;\n        error_page 502 503 504 =503 /_problem/503;\n'
+    printf '        error_page 400 494 505 =400 /_problem/400;\n        error_page 502 503 504 =503 /_problem/503;\n'
     while read -r status code title detail temporary; do
         extra='' retry=''
         case $status in

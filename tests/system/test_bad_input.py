@@ -60,10 +60,11 @@ def test_a_body_that_is_no_json_object_is_refused_and_changes_nothing(ann, chat,
 
 
 def test_every_daemon_reads_json_with_the_same_strictness(ann, chat):
-    for method, path in (("PATCH", "/v1/users/me"), ("PATCH", f"/v1/chats/{chat}"), ("POST", "/v1/sync")):
+    for method, path, body in (("PATCH", "/v1/users/me", {}), ("PATCH", f"/v1/chats/{chat}", {}),
+                               ("POST", "/v1/sync", {"chats": {}})):
         ann.refused("invalid_json", method, path, raw=b'{"a":1,"a":2}')
         ann.refused("invalid_utf8", method, path, raw=b'{"a":"\xff"}')
-        ann.refused("bad_request", method, path, {"chats": {}, "surprise": 1}, pointer="/body/surprise")
+        ann.refused("bad_request", method, path, {**body, "surprise": 1}, pointer="/body/surprise")
 
 
 # --- members ---
@@ -95,7 +96,7 @@ def test_every_daemon_reads_json_with_the_same_strictness(ann, chat):
     ({"mentions": ["7", "x"]}, "/body/mentions/1"),
     ({"mentions": [str(n) for n in range(1, 102)]}, "/body/mentions"),
     ({"attachments": {}}, "/body/attachments"),
-    ({"attachments": ["x"]}, "/body/attachments/0"),
+    ({"attachments": ["x"]}, "/body/attachments"),
     ({"attachments": [{}] * 11}, "/body/attachments"),
     ({"surprise": True}, "/body/surprise"),
     ({"sender": "1"}, "/body/sender"),
