@@ -217,9 +217,8 @@ def test_a_daemon_that_stands_still_gives_unavailable_and_goes_on_afterwards(par
 
 # --- a store is away ---
 
-def test_postgres_away_is_unavailable_with_a_time_to_wait_and_costs_no_daemon_its_life(parley, pair, allowed_errors):
+def test_postgres_away_is_unavailable_with_a_time_to_wait_and_costs_no_daemon_its_life(parley, pair):
     ann, bob, chat = pair
-    allowed_errors |= {"postgres_lost", "postgres_unavailable"}
     ann.say(chat, "before")
     pids = {name: parley.pid(name) for name in DAEMONS}
     with parley.stopped("postgres"):
