@@ -1,9 +1,11 @@
 /* The wire form: fields in the order of the table, no tags. NUMBER a zig-zag varint (at most 10 bytes), ID eight bytes
  * little-endian, TEXT its length plus one as a varint (0: absent) and the bytes, LIST and IDS a count and the items. Both
- * sides are always of one build; the version byte of proto/rpc.h guards against mixing them. */
+ * sides know the same tables; the version byte of proto/rpc.h guards against mixing them. A message has one wire form only: a
+ * varint with a zero too many is refused, so what decodes encodes to the same bytes. */
 #include "shared/proto/codec.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #define VARINT_BYTES 10
@@ -22,15 +24,30 @@ static void put_varint(struct buffer *out, uint64_t value)
     out->length += used;
 }
 
-static uint64_t zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); }
+static uint64_t zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
 
-static int64_t unzigzag(uint64_t value) { return (int64_t)(value >> 1) ^ -(int64_t)(value & 1); }
+static int64_t unzigzag(uint64_t value)
+{
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
 
-static void put_id(struct buffer *out, int64_t id) { buffer_append(out, &id, sizeof id); }
+static void put_ids(struct buffer *out, const int64_t *ids, size_t count)
+{
+    char *at = buffer_reserve(out, count * sizeof *ids);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t wire = htole64((uint64_t)ids[i]);
+        memcpy(at + i * sizeof wire, &wire, sizeof wire);
+    }
+    out->length += count * sizeof *ids;
+}
 
 static void put_text(const struct codec_field *field, struct buffer *out, const struct text *text)
 {
     assert(text->length <= field->max); /* the caller checked its input: our bug otherwise */
+    assert(text->data != NULL || text->length == 0);
     if (text->data == NULL) {
         put_varint(out, 0);
         return;
@@ -39,7 +56,10 @@ static void put_text(const struct codec_field *field, struct buffer *out, const 
     buffer_append(out, text->data, text->length);
 }
 
-static const void *at_offset(const void *message, size_t offset) { return (const char *)message + offset; }
+static const void *at_offset(const void *message, size_t offset)
+{
+    return (const char *)message + offset;
+}
 
 static void put_list(const struct codec_field *field, struct buffer *out, const void *message)
 {
@@ -51,14 +71,14 @@ static void put_list(const struct codec_field *field, struct buffer *out, const 
         codec_encode(field->item, items + i * field->item->size, out);
 }
 
-static void put_ids(const struct codec_field *field, struct buffer *out, const void *message)
+static void put_id_list(const struct codec_field *field, struct buffer *out, const void *message)
 {
     const int64_t *ids = *(int64_t *const *)at_offset(message, field->offset);
     size_t count = *(const size_t *)at_offset(message, field->count_offset);
     assert(count <= field->max);
     put_varint(out, count);
     if (count > 0)
-        buffer_append(out, ids, count * sizeof *ids);
+        put_ids(out, ids, count);
 }
 
 void codec_encode(const struct codec *codec, const void *message, struct buffer *out)
@@ -70,7 +90,7 @@ void codec_encode(const struct codec *codec, const void *message, struct buffer 
             put_varint(out, zigzag(*(const int64_t *)at_offset(message, field->offset)));
             break;
         case CODEC_ID:
-            put_id(out, *(const int64_t *)at_offset(message, field->offset));
+            put_ids(out, at_offset(message, field->offset), 1);
             break;
         case CODEC_TEXT:
             put_text(field, out, at_offset(message, field->offset));
@@ -79,7 +99,7 @@ void codec_encode(const struct codec *codec, const void *message, struct buffer 
             put_list(field, out, message);
             break;
         case CODEC_IDS:
-            put_ids(field, out, message);
+            put_id_list(field, out, message);
             break;
         }
     }
@@ -93,18 +113,20 @@ struct wire {
     struct codec_error *error;
 };
 
-static bool fail(struct wire *wire, const struct codec *codec, const struct codec_field *field, const char *reason)
+static bool fail(struct wire *wire, const struct codec *codec, const struct codec_field *field,
+                 const char *reason)
 {
     *wire->error = (struct codec_error){codec->name, field == NULL ? NULL : field->name, reason};
     return false;
 }
 
+/* Cut off, longer than 64 bits, or not the shortest form: false. */
 static bool get_varint(struct wire *wire, uint64_t *value_out)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64 && wire->at < wire->end; shift += 7) {
         uint64_t byte = (unsigned char)*wire->at++;
-        if (shift == 63 && byte > 1)
+        if ((shift == 63 && byte > 1) || (shift > 0 && byte == 0))
             return false;
         value |= (byte & 0x7f) << shift;
         if (byte < 0x80) {
@@ -115,13 +137,27 @@ static bool get_varint(struct wire *wire, uint64_t *value_out)
     return false;
 }
 
-static size_t left(const struct wire *wire) { return (size_t)(wire->end - wire->at); }
+static void get_ids(struct wire *wire, int64_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t raw;
+        memcpy(&raw, wire->at + i * sizeof raw, sizeof raw);
+        ids[i] = (int64_t)le64toh(raw);
+    }
+    wire->at += count * sizeof *ids;
+}
 
-static bool get_text(struct wire *wire, const struct codec *codec, const struct codec_field *field, struct text *out)
+static size_t left(const struct wire *wire)
+{
+    return (size_t)(wire->end - wire->at);
+}
+
+static bool get_text(struct wire *wire, const struct codec *codec, const struct codec_field *field,
+                     struct text *out)
 {
     uint64_t size;
     if (!get_varint(wire, &size))
-        return fail(wire, codec, field, "is cut off");
+        return fail(wire, codec, field, "has no proper length");
     if (size == 0) {
         *out = TEXT_NONE;
         return true;
@@ -136,12 +172,12 @@ static bool get_text(struct wire *wire, const struct codec *codec, const struct 
 }
 
 /* A count that cannot be true, because the bytes left could not hold so many items, is refused before memory is taken. */
-static bool get_count(struct wire *wire, const struct codec *codec, const struct codec_field *field, size_t item_bytes,
-                      size_t *count_out)
+static bool get_count(struct wire *wire, const struct codec *codec, const struct codec_field *field,
+                      size_t item_bytes, size_t *count_out)
 {
     uint64_t count;
     if (!get_varint(wire, &count))
-        return fail(wire, codec, field, "is cut off");
+        return fail(wire, codec, field, "has no proper count");
     if (count > field->max)
         return fail(wire, codec, field, "has too many items");
     if (count * item_bytes > left(wire))
@@ -150,12 +186,22 @@ static bool get_count(struct wire *wire, const struct codec *codec, const struct
     return true;
 }
 
+/* Of an encoded message. */
+static size_t least_bytes(const struct codec *codec)
+{
+    size_t least = 0;
+    for (size_t i = 0; i < codec->field_count; i++)
+        least += codec->fields[i].kind == CODEC_ID ? sizeof(int64_t) : 1;
+    return least;
+}
+
 static bool get_message(struct wire *wire, const struct codec *codec, char *message);
 
-static bool get_list(struct wire *wire, const struct codec *codec, const struct codec_field *field, char *message)
+static bool get_list(struct wire *wire, const struct codec *codec, const struct codec_field *field,
+                     char *message)
 {
     size_t count;
-    if (!get_count(wire, codec, field, 1, &count))
+    if (!get_count(wire, codec, field, least_bytes(field->item), &count))
         return false;
     char *items = count == 0 ? NULL : arena_alloc(wire->arena, count * field->item->size);
     memcpy(message + field->offset, &items, sizeof items);
@@ -166,40 +212,41 @@ static bool get_list(struct wire *wire, const struct codec *codec, const struct 
     return true;
 }
 
-static bool get_ids(struct wire *wire, const struct codec *codec, const struct codec_field *field, char *message)
+static bool get_id_list(struct wire *wire, const struct codec *codec,
+                        const struct codec_field *field, char *message)
 {
     size_t count;
     if (!get_count(wire, codec, field, sizeof(int64_t), &count))
         return false;
     int64_t *ids = count == 0 ? NULL : arena_alloc(wire->arena, count * sizeof *ids);
-    if (count > 0)
-        memcpy(ids, wire->at, count * sizeof *ids);
-    wire->at += count * sizeof *ids;
+    get_ids(wire, ids, count);
     memcpy(message + field->offset, &ids, sizeof ids);
     memcpy(message + field->count_offset, &count, sizeof count);
     return true;
 }
 
-static bool get_number(struct wire *wire, const struct codec *codec, const struct codec_field *field, char *message)
+static bool get_number(struct wire *wire, const struct codec *codec,
+                       const struct codec_field *field, char *message)
 {
     uint64_t raw;
     if (!get_varint(wire, &raw))
-        return fail(wire, codec, field, "is cut off or too large");
+        return fail(wire, codec, field, "is no proper number");
     int64_t value = unzigzag(raw);
     memcpy(message + field->offset, &value, sizeof value);
     return true;
 }
 
-static bool get_id(struct wire *wire, const struct codec *codec, const struct codec_field *field, char *message)
+static bool get_id(struct wire *wire, const struct codec *codec, const struct codec_field *field,
+                   char *message)
 {
     if (left(wire) < sizeof(int64_t))
         return fail(wire, codec, field, "is cut off");
-    memcpy(message + field->offset, wire->at, sizeof(int64_t));
-    wire->at += sizeof(int64_t);
+    get_ids(wire, (int64_t *)(void *)(message + field->offset), 1);
     return true;
 }
 
-static bool get_field(struct wire *wire, const struct codec *codec, const struct codec_field *field, char *message)
+static bool get_field(struct wire *wire, const struct codec *codec, const struct codec_field *field,
+                      char *message)
 {
     switch (field->kind) {
     case CODEC_NUMBER:
@@ -211,7 +258,7 @@ static bool get_field(struct wire *wire, const struct codec *codec, const struct
     case CODEC_LIST:
         return get_list(wire, codec, field, message);
     case CODEC_IDS:
-        return get_ids(wire, codec, field, message);
+        return get_id_list(wire, codec, field, message);
     }
     return fail(wire, codec, field, "is of no known kind");
 }
@@ -224,8 +271,8 @@ static bool get_message(struct wire *wire, const struct codec *codec, char *mess
     return true;
 }
 
-bool codec_decode(const struct codec *codec, struct text bytes, struct arena *arena, void *message_out,
-                  struct codec_error *error_out)
+bool codec_decode(const struct codec *codec, struct text bytes, struct arena *arena,
+                  void *message_out, struct codec_error *error_out)
 {
     struct wire wire = {bytes.data, bytes.data + bytes.length, arena, error_out};
     memset(message_out, 0, codec->size);
@@ -236,21 +283,24 @@ bool codec_decode(const struct codec *codec, struct text bytes, struct arena *ar
     return true;
 }
 
-void codec_describe(const struct codec *codec, struct buffer *out)
+static void describe_field(const struct codec_field *field, struct buffer *out)
 {
     static const char *const kinds[] = {"number", "id", "text", "list", "ids"};
-    buffer_append_format(out, "### %s\n\n| field | kind | bound |\n| --- | --- | --- |\n", codec->name);
-    for (size_t i = 0; i < codec->field_count; i++) {
-        const struct codec_field *field = &codec->fields[i];
-        buffer_append_format(out, "| `%s` | %s", field->name, kinds[field->kind]);
-        if (field->item != NULL)
-            buffer_append_format(out, " of `%s`", field->item->name);
-        if (field->kind == CODEC_TEXT)
-            buffer_append_format(out, " | %zu bytes |\n", field->max);
-        else if (field->max > 0)
-            buffer_append_format(out, " | %zu items |\n", field->max);
-        else
-            buffer_append_string(out, " | |\n");
-    }
+    buffer_append_format(out, "| `%s` | %s", field->name, kinds[field->kind]);
+    if (field->item != NULL)
+        buffer_append_format(out, " of `%s`", field->item->name);
+    if (field->max == 0)
+        buffer_append_string(out, " | |\n");
+    else
+        buffer_append_format(out, " | %zu %s |\n", field->max,
+                             field->kind == CODEC_TEXT ? "bytes" : "items");
+}
+
+void codec_describe(const struct codec *codec, struct buffer *out)
+{
+    buffer_append_format(out, "### %s\n\n| field | kind | at most |\n| --- | --- | --- |\n",
+                         codec->name);
+    for (size_t i = 0; i < codec->field_count; i++)
+        describe_field(&codec->fields[i], out);
     buffer_append_string(out, "\n");
 }

@@ -78,7 +78,7 @@ void codec_encode(const struct codec *codec, const void *message, struct buffer 
 /* False with error_out filled; what was decoded so far must not be used. */
 bool codec_decode(const struct codec *codec, struct text wire, struct arena *arena, void *message_out,
                   struct codec_error *error_out);
-/* One line a field, for docs/protocol.md and debugging; texts are shown as their length only. */
+/* The table of a message in Markdown, for docs/protocol.md. */
 void codec_describe(const struct codec *codec, struct buffer *out);
 
 #endif
