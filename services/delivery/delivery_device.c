@@ -42,6 +42,12 @@ void device_drop_page(struct device *device)
     device->page_generation++;
 }
 
+void device_drop_contents(struct device *device)
+{
+    for (uint32_t i = 0; i < device->waiting.count; i++)
+        delivery_event_drop(&delivery_ring_at(&device->waiting, i)->u.event);
+}
+
 void device_deinit(struct device *device)
 {
     device_resolve_all(device);
@@ -297,6 +303,9 @@ void device_disconnect(struct device *device)
     if (device->hub->inboxes != DEVICE_INBOXES_UP || device->resync_due)
         device->session = 0; /* events may pass it by from now on: nothing to resume */
     device->resync_due = false;
+    device_drop_contents(device);
+    if (device->hub->inboxes == DEVICE_INBOXES_AWAY)
+        device_forget(device);
     device_trim(device, true);
     if (device_has_unparked(device))
         device->hub->port->park_soon(device, 0);
@@ -314,6 +323,11 @@ void device_remove(struct device *device)
 bool device_has_unparked(const struct device *device)
 {
     return device->tail > device->stored && device->tail > device->acked;
+}
+
+bool device_is_ready(const struct device *device)
+{
+    return device_is_connected(device);
 }
 
 bool device_is_idle(const struct device *device)

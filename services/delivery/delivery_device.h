@@ -108,12 +108,13 @@ struct device {
     uint8_t state;
     bool opening, reading, fetching;
     bool resync_due; /* says `resync` as soon as the window has room; until then nothing is taken */
-    bool clear_due;  /* it was told to resync: its inbox must be emptied when Redis is back */
+    bool clear_due;  /* it relies on nothing in its inbox, which must be emptied before anything is parked */
     bool mark_due;   /* it went away before it was told: its inbox must say so when Redis is back */
     bool recorded;   /* this process has seen its record in Redis: should it lack, it was lost */
     bool removed;    /* it was deleted: takes nothing more */
     bool is_dirty, is_windowed; /* on the lists of delivery_park */
     int64_t park_at_ms;
+    int64_t sends_full_us; /* its token bucket: when it will be full again, monotonic (delivery_send.c) */
     struct device *next_dirty, *next_windowed;
     UT_hash_handle hh;
 };
@@ -150,10 +151,11 @@ void device_on_pushed(struct device *device, uint32_t generation, enum device_in
 /* --- time and the state of Redis --- */
 void device_tick(struct device *device, int64_t now_ms); /* parks a window that has become old */
 void device_on_lost(struct device *device); /* hub->inboxes is AWAY already */
-/* Redis can be written again: the inboxes of the connected, who rely on nothing in it, begin anew. hub->inboxes is FILLING. */
+/* Redis can be written again (hub->inboxes is FILLING): empties and marks the inboxes for which that is due. */
 void device_rewrite(struct device *device);
 void device_on_up(struct device *device);             /* hub->inboxes is UP already */
 
+bool device_is_ready(const struct device *device); /* it has a connection that has had its `ready` */
 bool device_is_idle(const struct device *device); /* nothing of it would be missed but the chance to resume */
 bool device_has_unparked(const struct device *device);
 

@@ -138,8 +138,7 @@ static void take_skips(struct device *device, const struct device_skip *skips, s
         return;
     device->skips = mem_copy(skips, skip_count * sizeof *skips);
     device->skip_count = (uint32_t)skip_count;
-    for (uint32_t i = 0; i < device->waiting.count; i++)
-        delivery_event_drop(&delivery_ring_at(&device->waiting, i)->u.event);
+    device_drop_contents(device);
 }
 
 void device_on_opened(struct device *device, uint32_t generation, enum device_inbox_outcome outcome,
@@ -262,7 +261,7 @@ static bool push_is_due(struct device *device)
 size_t device_take_push(struct device *device, struct delivery_ref refs_out[DEVICE_PUSH_MAX])
 {
     if (device->pushing > device->stored || device->hub->inboxes == DEVICE_INBOXES_AWAY ||
-        device->resync_due)
+        device->resync_due || device->mark_due || device->clear_due)
         return 0;
     device_trim(device, false);
     if (!device_has_unparked(device) || !push_is_due(device))
@@ -347,9 +346,10 @@ void device_on_pushed(struct device *device, uint32_t generation, enum device_in
 
 /* --- Redis goes and comes --- */
 
-static void forget_offline(struct device *device)
+/* While Redis is away, nothing of an absent device is kept: the feed will be read again for it, from the cursor. */
+void device_forget(struct device *device)
 {
-    device_resolve_all(device); /* the feed is read again from the cursor, for the absent */
+    device_resolve_all(device);
     delivery_ring_clear(&device->window);
     device->acked = device->sent;
     device->session = 0;
@@ -361,32 +361,34 @@ void device_on_lost(struct device *device)
     bool lacks_contents =
         device->waiting.count > 0 && delivery_ring_at(&device->waiting, 0)->u.event == NULL;
     device->recorded = false;
+    device->mark_due = device->mark_due || device->resync_due; /* the mark may have been lost */
     if (!device_is_connected(device))
         device_drop_skips(device); /* the feed is read again for it, whatever its inbox had */
     if (device->state == DEVICE_OFFLINE) {
-        forget_offline(device);
+        device_forget(device);
     } else if (device->state == DEVICE_CONNECTING) {
         device_resolve_all(device);
     } else if (relies_on_redis || lacks_contents || device->state == DEVICE_RESENDING) {
         device_fail_inbox(device);
     } else {
-        device->pushing = device->stored;
+        device->pushing = device->trimmed = device->stored;
         device->push_generation++;
-        device->trimmed = device->stored;
+        device->clear_due =
+            true; /* a trim or a push may have been lost: what the inbox holds is not known */
         device_trim(device, false);
         device_advance(device);
     }
 }
 
-/* A trim or a push may have been lost on the way, so what an inbox holds is not known any more. */
 void device_rewrite(struct device *device)
 {
-    bool relies_on_nothing = device_is_connected(device) && !device->resync_due;
     if (device->mark_due)
         device->hub->port->mark(device);
-    else if (device->clear_due || relies_on_nothing)
+    else if (device->clear_due)
         device->hub->port->clear(device);
     device->mark_due = device->clear_due = false;
+    if (device_has_unparked(device))
+        device->hub->port->park_soon(device, device->hub->park_offline_ms);
 }
 
 void device_on_up(struct device *device)

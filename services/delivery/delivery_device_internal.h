@@ -20,6 +20,8 @@ void device_fail_inbox(struct device *device);  /* its inbox cannot be trusted *
 void device_open_inbox(struct device *device);  /* CONNECTING: as soon as no push is on its way */
 void device_send_place(struct device *device, const struct delivery_ref *ref, struct text json);
 void device_skip_place(struct device *device);
+void device_forget(struct device *device);
+void device_drop_contents(struct device *device); /* what waits must go through the inbox, which knows what it has */
 void device_drop_page(struct device *device);
 void device_drop_skips(struct device *device);
 

@@ -65,7 +65,7 @@ static struct world {
     int64_t reread[PARTITIONS];
     int64_t seqs[CHATS];
     struct fake_redis redis, snapshot;
-    bool wiped;
+    bool wiped, rewritten;
     bool fresh; /* the device is younger than this Redis */
     struct command commands[COMMANDS];
     size_t command_count;
@@ -452,6 +452,10 @@ static void read_feed(void)
 static void read_feed_again(void)
 {
     bool level = true;
+    if (!w.rewritten && one_in(2))
+        return; /* other devices come first */
+    device_rewrite(w.device);
+    w.rewritten = true;
     for (uint32_t p = 0; p < PARTITIONS; p++) {
         if (w.reread[p] < w.positions[p])
             deliver(p, ++w.reread[p], DELIVERY_PARK_ONLY);
@@ -527,7 +531,7 @@ static void regain_redis(void)
             w.redis.parked[p] = delivery_cursor_durable(w.cursor, p);
     }
     w.hub.inboxes = DEVICE_INBOXES_FILLING;
-    device_rewrite(w.device);
+    w.rewritten = false;
     w.wiped = false;
 }
 

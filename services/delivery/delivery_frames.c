@@ -1,0 +1,127 @@
+/* api/asyncapi.yaml is what these agree with. One buffer for all: frames are copied into the connection's output. */
+#include "services/delivery/delivery_frames.h"
+
+#include <inttypes.h>
+
+#include "services/delivery/delivery_ws.h"
+#include "shared/base/json.h"
+
+static struct buffer frame; /* reused; nothing of it outlives a call */
+
+static void begin(const char *op)
+{
+    buffer_clear(&frame);
+    buffer_append_format(&frame, "{\"op\":\"%s\"", op);
+}
+
+static void add_id(const char *name, int64_t id)
+{
+    buffer_append_format(&frame, ",\"%s\":", name);
+    json_write_id(&frame, id);
+}
+
+static void add_op_id(struct text id)
+{
+    if (id.data == NULL)
+        return;
+    buffer_append_string(&frame, ",\"id\":");
+    json_write_string(&frame, id);
+}
+
+static void add_number(const char *name, int64_t number)
+{
+    buffer_append_format(&frame, ",\"%s\":%" PRId64, name, number);
+}
+
+static void send_frame(struct connection *connection)
+{
+    buffer_append_string(&frame, "}");
+    delivery_ws_send(connection->ws, connection, buffer_text(&frame));
+}
+
+static void add_limits(void)
+{
+    buffer_append_format(&frame,
+                         ",\"limits\":{\"max_frame_bytes\":%" PRId64 ",\"max_text_bytes\":%" PRId64
+                         ",\"max_client_id_bytes\":%" PRId64 ",\"max_op_id_bytes\":%" PRId64
+                         ",\"window_events\":%" PRId64 ",\"max_inbox_events\":%" PRId64
+                         ",\"sends_per_second\":%" PRId64 ",\"sends_burst\":%" PRId64
+                         ",\"max_sends_in_flight\":%" PRId64 "}",
+                         limits.max_frame_bytes, limits.max_text_bytes, limits.max_client_id_bytes,
+                         limits.max_op_id_bytes, limits.window_events, limits.max_inbox_events,
+                         limits.sends_per_second, limits.sends_burst, limits.max_sends_in_flight);
+}
+
+void delivery_frames_ready(struct connection *connection, enum device_verdict verdict,
+                           int64_t inbox)
+{
+    static const char *const states[] = {"resumed", "inbox", "resync"};
+    begin("ready");
+    add_id("session", connection->device->session);
+    add_id("user", connection->user_id);
+    add_id("device", connection->device->device_id);
+    buffer_append_format(&frame, ",\"state\":\"%s\"", states[verdict]);
+    add_number("inbox", inbox);
+    buffer_append_format(&frame, ",\"heartbeat\":%g", (double)limits.heartbeat_ms / 1000);
+    add_limits();
+    send_frame(connection);
+}
+
+void delivery_frames_resync(struct connection *connection)
+{
+    begin("resync");
+    send_frame(connection);
+}
+
+void delivery_frames_ok(struct connection *connection, struct text id)
+{
+    begin("ok");
+    add_op_id(id);
+    send_frame(connection);
+}
+
+void delivery_frames_ok_send(struct connection *connection, struct text id, int64_t chat_id,
+                             int64_t seq, int64_t at_ms)
+{
+    begin("ok");
+    add_op_id(id);
+    add_id("chat", chat_id);
+    add_number("seq", seq);
+    buffer_append_string(&frame, ",\"at\":");
+    json_write_time(&frame, at_ms);
+    send_frame(connection);
+}
+
+void delivery_frames_error(struct connection *connection, struct text id, enum problem problem,
+                           const char *detail, int64_t retry_after_s)
+{
+    bool must_retry = problem == PROBLEM_UNAVAILABLE || problem == PROBLEM_RATE_LIMITED;
+    const struct problem_info *info = problem_info(problem);
+    begin("error");
+    add_op_id(id);
+    buffer_append_format(&frame, ",\"code\":\"%s\",\"detail\":", info->code);
+    json_write_string(&frame, text_of(detail != NULL ? detail : info->title));
+    if (must_retry || retry_after_s > 0)
+        add_number("retry_after", retry_after_s > 0 ? retry_after_s : 1);
+    send_frame(connection);
+}
+
+void delivery_frames_pong(struct connection *connection, struct text id)
+{
+    begin("pong");
+    add_op_id(id);
+    send_frame(connection);
+}
+
+void delivery_frames_receipt(struct connection *connection, int64_t chat_id, int64_t user_id,
+                             int64_t delivered, int64_t read)
+{
+    begin("receipt");
+    add_id("chat", chat_id);
+    add_id("user", user_id);
+    if (delivered > 0)
+        add_number("delivered", delivered);
+    if (read > 0)
+        add_number("read", read);
+    send_frame(connection);
+}

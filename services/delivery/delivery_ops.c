@@ -1,0 +1,199 @@
+/* The table of ops, and for each: the fields out of the JSON, then the part of the daemon that does it. */
+#include "services/delivery/delivery_ops.h"
+
+#include "services/delivery/delivery_auth.h"
+#include "services/delivery/delivery_frames.h"
+#include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_receipts.h"
+#include "services/delivery/delivery_send.h"
+#include "services/delivery/delivery_ws.h"
+#include "shared/proto/chat_content.h"
+
+#define MAX_OP_BYTES    32
+#define MAX_TOKEN_BYTES 256
+#define MAX_NUMBER      ((INT64_C(1) << 53) - 1) /* what JSON numbers hold everywhere */
+#define FIRST_NUMBER    48                       /* the byte '0' */
+
+struct op_call {
+    struct delivery_service *service;
+    struct connection *connection;
+    struct json_reader *reader;
+    struct text id; /* data NULL: none was given */
+};
+
+struct op {
+    const char *name;
+    bool before_auth; /* the only one allowed before, and not after */
+    bool needs_id;
+    void (*handler)(struct op_call *call);
+};
+
+/* --- answers --- */
+
+static void fail(struct op_call *call, enum problem problem, const char *detail)
+{
+    delivery_frames_error(call->connection, call->id, problem, detail, 0);
+    delivery_ws_violation(call->service->ws, call->connection);
+}
+
+static void fail_fault(struct op_call *call, const struct json_fault *fault)
+{
+    char detail[JSON_POINTER_SIZE + 256];
+    const char *separator = fault->pointer[0] == '\0' ? "" : ": ";
+    snprintf(detail, sizeof detail, "%s%s%s", fault->pointer, separator, fault->reason);
+    fail(call, problem_of_code(fault->code), detail);
+}
+
+/* False: something was wrong with the fields, and has been answered. */
+static bool finish(struct op_call *call)
+{
+    struct json_fault fault;
+    if (json_reader_finish(call->reader, &fault))
+        return true;
+    fail_fault(call, &fault);
+    return false;
+}
+
+/* --- handlers --- */
+
+static void take_resume(struct op_call *call, struct delivery_auth_request *request)
+{
+    struct json_fault fault;
+    struct json_reader resume = json_take_object(call->reader, "resume", JSON_OPTIONAL);
+    if (resume.object == NULL)
+        return;
+    request->resume_session = json_take_id(&resume, "session", JSON_REQUIRED);
+    request->resume_n = json_take_number(&resume, "n", JSON_REQUIRED, 0, MAX_NUMBER);
+    if (!json_reader_finish(&resume, &fault) && !call->reader->failed) {
+        call->reader->failed = true;
+        call->reader->fault = fault;
+    }
+}
+
+static void on_auth(struct op_call *call)
+{
+    struct delivery_auth_request request = {.resume_session = 0};
+    request.token = json_take_text(call->reader, "token", JSON_REQUIRED, 1, MAX_TOKEN_BYTES);
+    take_resume(call, &request);
+    if (finish(call))
+        delivery_auth_ask(call->service->auth, call->connection, &request);
+}
+
+static void on_send(struct op_call *call)
+{
+    struct chat_content content;
+    int64_t chat_id = json_take_id(call->reader, "chat", JSON_REQUIRED);
+    chat_content_take(call->reader, &content);
+    if (finish(call))
+        delivery_send_message(call->service->sends, call->connection, call->id, chat_id, &content);
+    chat_content_deinit(&content);
+}
+
+static void answer_ok(struct op_call *call)
+{
+    if (call->id.data != NULL)
+        delivery_frames_ok(call->connection, call->id);
+}
+
+static void on_ack(struct op_call *call)
+{
+    int64_t n = json_take_number(call->reader, "n", JSON_REQUIRED, 0, MAX_NUMBER);
+    if (!finish(call))
+        return;
+    if (device_ack(call->connection->device, n))
+        answer_ok(call);
+    else
+        fail(call, PROBLEM_BAD_REQUEST, "/n: must not be above what was sent");
+}
+
+static void on_read(struct op_call *call)
+{
+    int64_t chat_id = json_take_id(call->reader, "chat", JSON_REQUIRED);
+    int64_t seq = json_take_number(call->reader, "seq", JSON_REQUIRED, 1, MAX_NUMBER);
+    if (finish(call))
+        delivery_receipts_read(call->service->receipts, call->connection, call->id, chat_id, seq);
+}
+
+static void on_ping(struct op_call *call)
+{
+    if (finish(call))
+        delivery_frames_pong(call->connection, call->id);
+}
+
+static const struct op ops[] = {
+    {"auth", true, false, on_auth},  {"send", false, true, on_send},  {"ack", false, false, on_ack},
+    {"read", false, false, on_read}, {"ping", false, false, on_ping},
+};
+
+/* --- dispatch --- */
+
+static const struct op *op_of(struct text name)
+{
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        if (text_is(name, ops[i].name))
+            return &ops[i];
+    return NULL;
+}
+
+static void dispatch(struct op_call *call, const struct op *op)
+{
+    bool is_new = call->connection->state == CONNECTION_NEW;
+    if (is_new && (op == NULL || !op->before_auth)) {
+        delivery_ws_close(call->service->ws, call->connection, CLOSE_NOT_AUTHENTICATED,
+                          "auth comes first");
+    } else if (op == NULL) {
+        fail(call, PROBLEM_BAD_REQUEST, "/op: must be one of auth, send, ack, read, ping");
+    } else if (!is_new && op->before_auth) {
+        fail(call, PROBLEM_BAD_REQUEST, "/op: this connection is authenticated already");
+    } else if (op->needs_id && call->id.data == NULL && !call->reader->failed) {
+        fail(call, PROBLEM_BAD_REQUEST, "/id: is required");
+    } else {
+        op->handler(call);
+    }
+}
+
+static void take_document(struct op_call *call, struct json_document *document)
+{
+    struct json_reader reader = json_reader_start(document, "");
+    call->reader = &reader;
+    struct text name = json_take_text(&reader, "op", JSON_REQUIRED, 1, MAX_OP_BYTES);
+    if (json_has(&reader, "id"))
+        call->id = json_take_text(&reader, "id", JSON_REQUIRED, 1, (size_t)limits.max_op_id_bytes);
+    if (reader.failed && call->connection->state != CONNECTION_NEW)
+        fail_fault(call, &reader.fault);
+    else
+        dispatch(call, op_of(name));
+}
+
+/* {"op":"ack","n":17} is the frame that comes most: read without building a document. */
+static bool take_plain_ack(struct connection *connection, struct text message)
+{
+    static const char begin[] = "{\"op\":\"ack\",\"n\":";
+    size_t at = sizeof begin - 1;
+    int64_t n = 0;
+    if (connection->state != CONNECTION_OPEN || message.length < at + 2 ||
+        message.length > at + 16 || memcmp(message.data, begin, at) != 0)
+        return false;
+    if (message.data[at] == '0' && message.data[at + 1] != '}')
+        return false;
+    for (; message.data[at] >= '0' && message.data[at] <= '9' && at < message.length - 1; at++)
+        n = n * 10 + (message.data[at] - FIRST_NUMBER);
+    return at == message.length - 1 && at >= sizeof begin && message.data[at] == '}' &&
+           device_ack(connection->device, n);
+}
+
+void delivery_ops_take(struct delivery_service *service, struct connection *connection,
+                       struct text message)
+{
+    struct op_call call = {.service = service, .connection = connection};
+    struct json_fault fault;
+    if (take_plain_ack(connection, message))
+        return;
+    struct json_document *document = json_parse(message, &fault);
+    if (document == NULL) {
+        fail_fault(&call, &fault);
+        return;
+    }
+    take_document(&call, document);
+    json_destroy(&document);
+}

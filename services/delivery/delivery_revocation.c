@@ -1,0 +1,231 @@
+/* One request at a time; whoever asks while one is under way waits for the next, which is asked after their event came. */
+#include "services/delivery/delivery_revocation.h"
+
+#include "services/delivery/delivery_auth.h"
+#include "services/delivery/delivery_inbox.h"
+#include "services/delivery/delivery_people.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/mem.h"
+#include "shared/base/metrics.h"
+
+#define PAGE          1024 /* changes in one request */
+#define RECENT        1024 /* ended sessions that are remembered */
+#define HEAD_ONLY     (-1)
+#define MAX_HEAD_SIZE 256
+
+struct waiter {
+    delivery_on_caught_up callback;
+    void *context;
+    struct waiter *next;
+};
+
+struct ended_session {
+    int64_t offset;
+    int64_t session_id;
+};
+
+struct delivery_revocation {
+    struct delivery_service *service;
+    struct nng_subscriber *subscriber;
+    struct loop_timer *poll;
+    int64_t offset; /* of the last change that was applied */
+    bool ready;
+    bool asking;
+    bool ask_again;         /* the head is said to be further */
+    bool answered;          /* the last request was */
+    struct waiter *waiting; /* for the request after this one */
+    struct waiter *asked;   /* for this one */
+    struct ended_session recent[RECENT];
+    size_t recent_count; /* ever; the newest are kept */
+};
+
+static struct metric offset_gauge = {.name = "parley_delivery_user_changes_offset",
+                                     .labels = "",
+                                     .help = "Offset of the last change of users that was applied.",
+                                     .kind = METRIC_GAUGE};
+
+static void ask(struct delivery_revocation *revocation);
+
+/* --- changes --- */
+
+static void remember_ended(struct delivery_revocation *revocation, const struct user_change *change)
+{
+    revocation->recent[revocation->recent_count++ % RECENT] =
+        (struct ended_session){change->offset, change->session_id};
+}
+
+static void apply(struct delivery_revocation *revocation, const struct user_change *change)
+{
+    struct delivery_service *service = revocation->service;
+    struct device *device = delivery_people_device(service->people, change->device_id);
+    switch (change->kind) {
+    case USER_CHANGE_DEVICE_ADDED:
+        if (delivery_people_find(service->people, change->user_id) != NULL)
+            delivery_people_add(service->people, change->user_id, change->device_id,
+                                change->offset);
+        break;
+    case USER_CHANGE_DEVICE_REMOVED:
+        if (device != NULL) {
+            delivery_auth_end_device(service->auth, device);
+            delivery_people_remove(service->people, device);
+        }
+        delivery_inbox_drop(service->inbox, change->device_id);
+        break;
+    case USER_CHANGE_SESSION_ENDED:
+        remember_ended(revocation, change);
+        if (device != NULL)
+            delivery_auth_end_session(service->auth, device, change->session_id);
+        break;
+    default: /* blocks and erased accounts are metadata's; an erased account's devices come as changes of their own */
+        break;
+    }
+    revocation->offset = change->offset;
+}
+
+enum delivery_session_state
+delivery_revocation_session(const struct delivery_revocation *revocation, int64_t session_id,
+                            int64_t valid_at)
+{
+    size_t count = revocation->recent_count, kept = count < RECENT ? count : RECENT;
+    if (revocation->offset <= valid_at)
+        return DELIVERY_SESSION_VALID;
+    for (size_t i = count - kept; i < count; i++)
+        if (revocation->recent[i % RECENT].session_id == session_id)
+            return DELIVERY_SESSION_ENDED;
+    bool forgotten = count > RECENT && revocation->recent[count % RECENT].offset > valid_at;
+    return forgotten ? DELIVERY_SESSION_UNKNOWN : DELIVERY_SESSION_VALID;
+}
+
+/* --- asking --- */
+
+static void tell(struct waiter **list, bool ok)
+{
+    struct waiter *waiter = *list;
+    *list = NULL;
+    while (waiter != NULL) {
+        struct waiter *next = waiter->next;
+        waiter->callback(waiter->context, ok);
+        mem_free(waiter);
+        waiter = next;
+    }
+}
+
+static void on_changes(void *context, const struct rpc_result *result)
+{
+    struct delivery_revocation *revocation = context;
+    const struct user_changes_reply *reply = result->reply;
+    revocation->asking = false;
+    revocation->answered = result->outcome == RPC_OK;
+    if (result->outcome != RPC_OK) {
+        tell(&revocation->asked, false);
+    } else if (!revocation->ready) {
+        revocation->offset = reply->head;
+        revocation->ready = true;
+        tell(&revocation->asked, true);
+    } else {
+        for (size_t i = 0; i < reply->changes_count; i++)
+            if (reply->changes[i].offset == revocation->offset + 1)
+                apply(revocation, &reply->changes[i]);
+        metric_set(&offset_gauge, revocation->offset);
+        if (reply->changes_count == PAGE) {
+            ask(revocation); /* a full page: those who wait need the rest */
+            return;
+        }
+        tell(&revocation->asked, true);
+    }
+    if (revocation->waiting != NULL || revocation->ask_again)
+        ask(revocation);
+}
+
+/* Moves the waiting to those asked for, unless a chain of pages is being continued for them. */
+static void ask(struct delivery_revocation *revocation)
+{
+    if (revocation->asking)
+        return;
+    if (revocation->asked == NULL) {
+        revocation->asked = revocation->waiting;
+        revocation->waiting = NULL;
+    }
+    revocation->asking = true;
+    revocation->ask_again = false;
+    struct user_changes_request request = {
+        .after = revocation->ready ? revocation->offset : HEAD_ONLY, .limit = PAGE};
+    user_client_changes(revocation->service->user, &request, daemon_settings.rpc_deadline_ms,
+                        on_changes, revocation);
+}
+
+void delivery_revocation_catch_up(struct delivery_revocation *revocation,
+                                  delivery_on_caught_up callback, void *context)
+{
+    struct waiter *waiter = mem_alloc(sizeof *waiter);
+    *waiter = (struct waiter){callback, context, revocation->waiting};
+    revocation->waiting = waiter;
+    ask(revocation);
+}
+
+static void on_poll(void *context)
+{
+    ask(context);
+}
+
+static void on_published(void *context, struct text message)
+{
+    struct delivery_revocation *revocation = context;
+    struct arena arena = ARENA_EMPTY;
+    struct user_head head;
+    struct codec_error error;
+    if (!codec_decode(&user_head_codec, message, &arena, &head, &error))
+        log_warning("bad_news", LOG_STRING("message", error.message),
+                    LOG_STRING("reason", error.reason));
+    else if (head.head > revocation->offset) {
+        revocation->ask_again = revocation->asking;
+        ask(revocation);
+    }
+    arena_deinit(&arena);
+}
+
+static void on_subscribed(void *context)
+{
+    ask(context);
+}
+
+bool delivery_revocation_is_ready(const struct delivery_revocation *revocation)
+{
+    return revocation->ready;
+}
+
+bool delivery_revocation_is_current(const struct delivery_revocation *revocation)
+{
+    return revocation->ready && revocation->answered;
+}
+
+int64_t delivery_revocation_offset(const struct delivery_revocation *revocation)
+{
+    return revocation->offset;
+}
+
+struct delivery_revocation *delivery_revocation_create(struct delivery_service *service)
+{
+    struct delivery_revocation *revocation = mem_zalloc(sizeof *revocation);
+    revocation->service = service;
+    revocation->subscriber =
+        nng_subscriber_create(service->bus, daemon_socket_url("user", "pub"), MAX_HEAD_SIZE,
+                              on_published, on_subscribed, revocation);
+    revocation->poll = loop_timer_create(service->loop, on_poll, revocation);
+    loop_timer_repeat(revocation->poll, delivery_settings.changes_poll_ms);
+    metrics_register(&offset_gauge);
+    return revocation;
+}
+
+void delivery_revocation_destroy(struct delivery_revocation **revocation)
+{
+    if (*revocation == NULL)
+        return;
+    tell(&(*revocation)->asked, false);
+    tell(&(*revocation)->waiting, false);
+    nng_subscriber_destroy(&(*revocation)->subscriber);
+    loop_timer_destroy(&(*revocation)->poll);
+    mem_free(*revocation);
+    *revocation = NULL;
+}

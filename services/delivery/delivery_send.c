@@ -1,0 +1,297 @@
+/* A queue of messages; the first `asked` of them are in the request that is in flight or being retried. */
+#include "services/delivery/delivery_send.h"
+
+#include <string.h>
+
+#include "services/delivery/delivery_frames.h"
+#include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_ws.h"
+#include "shared/base/clock.h"
+#include "shared/base/mem.h"
+#include "shared/base/metrics.h"
+
+#define MAX_BATCH_BYTES (4 << 20)
+#define RETRY_MS        100
+#define SECOND_US       INT64_C(1000000)
+
+struct message {
+    struct connection *connection; /* held */
+    int64_t chat_id, sender_id;
+    int64_t deadline_ms;
+    int64_t arrived_us;
+    struct text id, client_id, body, detail; /* in `bytes` */
+    struct message *next;
+    char bytes[];
+};
+
+struct delivery_sends {
+    struct delivery_service *service;
+    struct message *first;
+    struct message **end;
+    size_t count;
+    size_t asked; /* messages in the request in flight */
+    struct loop_deferred *flush;
+    struct loop_timer *retry; /* also sweeps the deadlines while chat does not answer */
+};
+
+static struct metric sends_total = {.name = "parley_delivery_sends_total",
+                                    .labels = "",
+                                    .help = "Messages of clients that were taken.",
+                                    .kind = METRIC_COUNTER};
+static struct metric limited_total = {.name = "parley_delivery_sends_limited_total",
+                                      .labels = "",
+                                      .help = "Messages that came too fast.",
+                                      .kind = METRIC_COUNTER};
+static struct metric queue_gauge = {.name = "parley_delivery_sends_queued",
+                                    .labels = "",
+                                    .help = "Messages that wait for the log.",
+                                    .kind = METRIC_GAUGE};
+static struct metric retries_total = {.name = "parley_delivery_append_retries_total",
+                                      .labels = "",
+                                      .help = "Append requests that were not answered.",
+                                      .kind = METRIC_COUNTER};
+static struct metric send_time = {.name = "parley_delivery_send_seconds",
+                                  .labels = "",
+                                  .help = "Time from a message to its ok.",
+                                  .kind = METRIC_HISTOGRAM};
+
+/* --- answers --- */
+
+static const char *detail_of(enum problem problem)
+{
+    switch (problem) {
+    case PROBLEM_CONFLICT:
+        return "Another message was sent with this client_id.";
+    case PROBLEM_FORBIDDEN:
+        return "Readers do not write in this chat.";
+    case PROBLEM_UNAVAILABLE:
+        return "The log cannot be reached. Send it again with the same client_id.";
+    default:
+        return NULL;
+    }
+}
+
+static void end_message(struct delivery_sends *sends, struct message *message)
+{
+    message->connection->sends_in_flight--;
+    delivery_ws_let_go(sends->service->ws, message->connection);
+    mem_free(message);
+    sends->count--;
+    metric_set(&queue_gauge, (int64_t)sends->count);
+}
+
+static void answer(struct delivery_sends *sends, struct message *message,
+                   const struct chat_append_result *result)
+{
+    struct connection *connection = message->connection;
+    if (result->problem == PROBLEM_NONE)
+        delivery_frames_ok_send(connection, message->id, message->chat_id, result->seq,
+                                result->at_ms);
+    else
+        delivery_frames_error(connection, message->id, (enum problem)result->problem,
+                              detail_of((enum problem)result->problem), 0);
+    metric_observe_us(&send_time, clock_monotonic_us() - message->arrived_us);
+    end_message(sends, message);
+}
+
+static void answer_unavailable(struct delivery_sends *sends, struct message *message)
+{
+    struct chat_append_result result = {.problem = PROBLEM_UNAVAILABLE};
+    answer(sends, message, &result);
+}
+
+static struct message *take_first(struct delivery_sends *sends)
+{
+    struct message *message = sends->first;
+    sends->first = message->next;
+    if (sends->first == NULL)
+        sends->end = &sends->first;
+    return message;
+}
+
+/* --- the request --- */
+
+static bool is_retryable(const struct chat_append_result *result)
+{
+    return result->problem == PROBLEM_UNAVAILABLE;
+}
+
+/* Those that were not decided go back in front, in their order. */
+static void take_results(struct delivery_sends *sends, const struct chat_append_reply *reply)
+{
+    struct message *again = NULL, **end = &again;
+    for (size_t i = 0; i < reply->results_count; i++) {
+        struct message *message = take_first(sends);
+        if (is_retryable(&reply->results[i])) {
+            *end = message;
+            end = &message->next;
+        } else {
+            answer(sends, message, &reply->results[i]);
+        }
+    }
+    if (again == NULL)
+        return;
+    *end = sends->first;
+    if (sends->first == NULL)
+        sends->end = end;
+    sends->first = again;
+    loop_timer_start(sends->retry, RETRY_MS);
+}
+
+static void on_appended(void *context, const struct rpc_result *result)
+{
+    struct delivery_sends *sends = context;
+    const struct chat_append_reply *reply = result->reply;
+    size_t asked = sends->asked;
+    sends->asked = 0;
+    if (result->outcome == RPC_OK && reply->results_count == asked) {
+        take_results(sends, reply);
+    } else {
+        metric_add(&retries_total, 1);
+        loop_timer_start(sends->retry, RETRY_MS);
+    }
+    loop_deferred_request(sends->flush);
+}
+
+static size_t fill_request(struct delivery_sends *sends, struct chat_message *messages)
+{
+    size_t count = 0, bytes = 0;
+    for (struct message *message = sends->first; message != NULL && count < CHAT_MAX_BATCH;
+         message = message->next) {
+        bytes += message->body.length + message->detail.length;
+        if (count > 0 && bytes > MAX_BATCH_BYTES)
+            break;
+        messages[count++] = (struct chat_message){.chat_id = message->chat_id,
+                                                  .sender_id = message->sender_id,
+                                                  .client_id = message->client_id,
+                                                  .body = message->body,
+                                                  .detail = message->detail};
+    }
+    return count;
+}
+
+static void on_flush(void *context)
+{
+    struct delivery_sends *sends = context;
+    struct chat_message messages[CHAT_MAX_BATCH];
+    if (sends->asked > 0 || sends->first == NULL || loop_timer_is_running(sends->retry))
+        return;
+    sends->asked = fill_request(sends, messages);
+    struct chat_append_request request = {.messages = messages, .messages_count = sends->asked};
+    chat_client_append(sends->service->chat, &request, daemon_settings.rpc_deadline_ms, on_appended,
+                       sends);
+}
+
+/* Deadlines rise along the queue, but for what was put back in front. */
+static void on_retry(void *context)
+{
+    struct delivery_sends *sends = context;
+    int64_t now_ms = clock_monotonic_ms();
+    while (sends->asked == 0 && sends->first != NULL && sends->first->deadline_ms <= now_ms)
+        answer_unavailable(sends, take_first(sends));
+    on_flush(sends);
+}
+
+/* --- a message --- */
+
+/* The token bucket as one number: when the bucket will be full again (the generic cell rate algorithm). Returns 0, or
+ * the seconds after which there is room. */
+static int64_t must_wait_s(struct device *device)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t each_us = SECOND_US / limits.sends_per_second;
+    int64_t full_us = device->sends_full_us > now_us ? device->sends_full_us : now_us;
+    int64_t over_us = full_us + each_us - now_us - limits.sends_burst * each_us;
+    if (over_us > 0)
+        return (over_us + SECOND_US - 1) / SECOND_US;
+    device->sends_full_us = full_us + each_us;
+    return 0;
+}
+
+static struct text put(char **at, struct text source)
+{
+    struct text copy = {*at, source.length};
+    if (source.length > 0)
+        memcpy(*at, source.data, source.length);
+    *at += source.length;
+    return copy;
+}
+
+static void queue_message(struct delivery_sends *sends, struct connection *connection,
+                          struct text id, int64_t chat_id, const struct chat_content *content)
+{
+    struct text detail = buffer_text(&content->detail);
+    size_t bytes = id.length + content->client_id.length + content->body.length + detail.length;
+    struct message *message = mem_alloc(sizeof *message + bytes);
+    char *at = message->bytes;
+    *message =
+        (struct message){.connection = connection,
+                         .chat_id = chat_id,
+                         .sender_id = connection->user_id,
+                         .deadline_ms = clock_monotonic_ms() + delivery_settings.send_deadline_ms,
+                         .arrived_us = clock_monotonic_us()};
+    message->id = put(&at, id);
+    message->client_id = put(&at, content->client_id);
+    message->body = put(&at, content->body);
+    message->detail = put(&at, detail);
+    delivery_ws_hold(connection);
+    connection->sends_in_flight++;
+    *sends->end = message;
+    sends->end = &message->next;
+    sends->count++;
+    metric_add(&sends_total, 1);
+    metric_set(&queue_gauge, (int64_t)sends->count);
+    loop_deferred_request(sends->flush);
+}
+
+void delivery_send_message(struct delivery_sends *sends, struct connection *connection,
+                           struct text id, int64_t chat_id, const struct chat_content *content)
+{
+    if (sends->count >= (size_t)delivery_settings.max_queued_sends) {
+        delivery_frames_error(connection, id, PROBLEM_UNAVAILABLE,
+                              "Too many messages wait for the log.", 1);
+        return;
+    }
+    int64_t wait_s = 1;
+    if (connection->sends_in_flight < (uint32_t)limits.max_sends_in_flight)
+        wait_s = must_wait_s(connection->device);
+    if (wait_s > 0) {
+        metric_add(&limited_total, 1);
+        delivery_frames_error(connection, id, PROBLEM_RATE_LIMITED, "You are sending too fast.",
+                              wait_s);
+        return;
+    }
+    queue_message(sends, connection, id, chat_id, content);
+}
+
+bool delivery_sends_are_empty(const struct delivery_sends *sends)
+{
+    return sends->count == 0;
+}
+
+struct delivery_sends *delivery_sends_create(struct delivery_service *service)
+{
+    struct delivery_sends *sends = mem_zalloc(sizeof *sends);
+    sends->service = service;
+    sends->end = &sends->first;
+    sends->flush = loop_deferred_create(service->loop, on_flush, sends);
+    sends->retry = loop_timer_create(service->loop, on_retry, sends);
+    metrics_register(&sends_total);
+    metrics_register(&limited_total);
+    metrics_register(&queue_gauge);
+    metrics_register(&retries_total);
+    metrics_register(&send_time);
+    return sends;
+}
+
+void delivery_sends_destroy(struct delivery_sends **sends)
+{
+    if (*sends == NULL)
+        return;
+    while ((*sends)->first != NULL)
+        end_message(*sends, take_first(*sends));
+    loop_deferred_destroy(&(*sends)->flush);
+    loop_timer_destroy(&(*sends)->retry);
+    mem_free(*sends);
+    *sends = NULL;
+}
