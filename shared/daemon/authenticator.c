@@ -27,8 +27,10 @@ struct entry {
     struct identity identity; /* user_id 0: refused */
     int64_t asked_at_ms;
     struct waiter *waiters;
-    struct entry *next; /* in the batch */
-    UT_hash_handle hh;  /* in the order of asking: the oldest first */
+    struct waiter *late; /* came when the question was too old for them: it is asked again */
+    bool is_orphan;      /* its authenticator has gone: freed with its batch */
+    struct entry *next;  /* in the batch */
+    UT_hash_handle hh;   /* in the order of asking: the oldest first */
 };
 
 struct authenticator {
@@ -41,8 +43,8 @@ struct authenticator {
 };
 
 struct batch {
-    struct authenticator *authenticator;
-    struct entry *entries; /* in the order of the question */
+    struct authenticator *authenticator; /* not looked at for orphans */
+    struct entry *entries;               /* in the order of the question */
 };
 
 static struct metric asked_total = {.name = "parley_authenticator_asked_total",
@@ -52,11 +54,21 @@ static struct metric cached_total = {.name = "parley_authenticator_cached_total"
                                      .help = "Tokens known from less than half a second ago.",
                                      .kind = METRIC_COUNTER};
 
+/* libsodium's decoder takes some bytes above ASCII for digits. */
+static bool is_ascii(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if ((unsigned char)text.data[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 bool token_hash(struct text token, unsigned char hash_out[TOKEN_HASH_BYTES])
 {
     unsigned char bytes[TOKEN_HASH_BYTES];
     size_t length;
-    if (token.length != TOKEN_CHARACTERS ||
+    if (token.length != TOKEN_CHARACTERS || !is_ascii(token) ||
         sodium_base642bin(bytes, sizeof bytes, token.data, token.length, NULL, &length, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
         length != sizeof bytes)
@@ -77,11 +89,9 @@ static void tell(const struct entry *entry, http_authenticated callback, void *c
     callback(context, valid ? PROBLEM_NONE : PROBLEM_UNAUTHORIZED, valid ? &entry->identity : NULL);
 }
 
-/* Calls every waiter; the entry is settled before, for they may ask again. */
-static void tell_waiters(struct entry *entry, enum problem problem)
+/* Frees the waiters. They may ask again: the entry must not be looked at afterwards. */
+static void tell_waiters(struct waiter *waiter, const struct entry *entry, enum problem problem)
 {
-    struct waiter *waiter = entry->waiters;
-    entry->waiters = NULL;
     struct entry answer = *entry;
     while (waiter != NULL) {
         struct waiter *next = waiter->next;
@@ -124,6 +134,43 @@ static void set_identity(struct identity *identity, const struct user_identity *
                                   .created_change = from->created_change};
 }
 
+/* At the end of the order of asking, and of the next batch. */
+static void queue(struct authenticator *authenticator, struct entry *entry)
+{
+    entry->state = ENTRY_QUEUED;
+    entry->asked_at_ms = clock_monotonic_ms();
+    entry->next = NULL;
+    HASH_ADD(hh, authenticator->entries, hash, TOKEN_HASH_BYTES, entry);
+    *authenticator->queued_last = entry;
+    authenticator->queued_last = &entry->next;
+    loop_deferred_request(authenticator->ask);
+}
+
+static void queue_again(struct authenticator *authenticator, struct entry *entry)
+{
+    HASH_DEL(authenticator->entries, entry);
+    queue(authenticator, entry);
+}
+
+/* `identity` is NULL when nothing was learned. */
+static void settle(struct authenticator *authenticator, struct entry *entry,
+                   const struct user_identity *identity)
+{
+    struct waiter *waiters = entry->waiters;
+    struct entry answer = *entry;
+    entry->waiters = entry->late;
+    entry->late = NULL;
+    if (identity != NULL)
+        set_identity(&entry->identity, identity);
+    answer.identity = entry->identity;
+    entry->state = ENTRY_KNOWN;
+    if (entry->waiters != NULL)
+        queue_again(authenticator, entry);
+    else if (identity == NULL)
+        forget(authenticator, entry);
+    tell_waiters(waiters, &answer, identity != NULL ? PROBLEM_NONE : PROBLEM_UNAVAILABLE);
+}
+
 static void on_answer(void *context, const struct rpc_result *result)
 {
     struct batch *batch = context;
@@ -132,14 +179,10 @@ static void on_answer(void *context, const struct rpc_result *result)
     for (size_t i = 0; entry != NULL; i++) {
         struct entry *next = entry->next;
         bool answered = result->outcome == RPC_OK && i < reply->identities_count;
-        entry->state = ENTRY_KNOWN;
-        if (answered) {
-            set_identity(&entry->identity, &reply->identities[i]);
-            tell_waiters(entry, PROBLEM_NONE);
-        } else {
-            entry->asked_at_ms = -AUTHENTICATOR_FRESH_MS; /* nothing is known of it */
-            tell_waiters(entry, PROBLEM_UNAVAILABLE);
-        }
+        if (entry->is_orphan)
+            mem_free(entry);
+        else
+            settle(batch->authenticator, entry, answered ? &reply->identities[i] : NULL);
         entry = next;
     }
     mem_free(batch);
@@ -179,16 +222,14 @@ static struct entry *add_entry(struct authenticator *authenticator,
     return entry;
 }
 
-/* (Re)asks: at the end of the order of asking, and of the batch. */
-static void queue(struct authenticator *authenticator, struct entry *entry)
+/* An answer is as old as its question: who comes later than AUTHENTICATOR_FRESH_MS after that waits for another one. */
+static void add_waiter(struct entry *entry, http_authenticated callback, void *context)
 {
-    entry->state = ENTRY_QUEUED;
-    entry->asked_at_ms = clock_monotonic_ms();
-    entry->next = NULL;
-    HASH_ADD(hh, authenticator->entries, hash, TOKEN_HASH_BYTES, entry);
-    *authenticator->queued_last = entry;
-    authenticator->queued_last = &entry->next;
-    loop_deferred_request(authenticator->ask);
+    bool is_late = clock_monotonic_ms() - entry->asked_at_ms >= AUTHENTICATOR_FRESH_MS;
+    struct waiter **waiters = is_late ? &entry->late : &entry->waiters;
+    struct waiter *waiter = mem_alloc(sizeof *waiter);
+    *waiter = (struct waiter){callback, context, *waiters};
+    *waiters = waiter;
 }
 
 void authenticator_check(void *authenticator_in, struct text token, http_authenticated callback,
@@ -208,8 +249,7 @@ void authenticator_check(void *authenticator_in, struct text token, http_authent
         return;
     }
     if (entry != NULL && entry->state == ENTRY_KNOWN) {
-        HASH_DEL(authenticator->entries, entry);
-        queue(authenticator, entry);
+        queue_again(authenticator, entry);
     } else if (entry == NULL) {
         entry = add_entry(authenticator, hash);
         if (entry == NULL) {
@@ -218,9 +258,7 @@ void authenticator_check(void *authenticator_in, struct text token, http_authent
         }
         queue(authenticator, entry);
     }
-    struct waiter *waiter = mem_alloc(sizeof *waiter);
-    *waiter = (struct waiter){callback, context, entry->waiters};
-    entry->waiters = waiter;
+    add_waiter(entry, callback, context);
 }
 
 struct authenticator *authenticator_create(struct loop *loop, struct rpc_client *user,
@@ -243,8 +281,12 @@ void authenticator_destroy(struct authenticator **authenticator)
         return;
     struct entry *entry, *next;
     HASH_ITER (hh, (*authenticator)->entries, entry, next) {
-        tell_waiters(entry, PROBLEM_UNAVAILABLE);
-        forget(*authenticator, entry);
+        HASH_DEL((*authenticator)->entries, entry);
+        entry->is_orphan = entry->state == ENTRY_ASKED;
+        tell_waiters(entry->waiters, entry, PROBLEM_UNAVAILABLE);
+        tell_waiters(entry->late, entry, PROBLEM_UNAVAILABLE);
+        if (!entry->is_orphan)
+            mem_free(entry);
     }
     loop_deferred_destroy(&(*authenticator)->ask);
     mem_free(*authenticator);

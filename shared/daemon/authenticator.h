@@ -14,7 +14,7 @@ struct authenticator;
 
 struct authenticator *authenticator_create(struct loop *loop, struct rpc_client *user,
                                            size_t max_entries, int64_t deadline_ms);
-/* After the client of the user daemon was destroyed, whose answers it waits for. */
+/* Who waits is told PROBLEM_UNAVAILABLE. Before or after the client of the user daemon, whose answers it waits for. */
 void authenticator_destroy(struct authenticator **authenticator);
 /* An http_authenticator; authenticator_in is the struct authenticator. */
 void authenticator_check(void *authenticator_in, struct text token, http_authenticated callback,

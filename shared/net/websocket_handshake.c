@@ -123,12 +123,22 @@ static int on_headers_complete(http_parser *parser)
 
 /* --- checks --- */
 
+/* libsodium's decoder takes some bytes above ASCII for digits. */
+static bool is_ascii(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if ((unsigned char)text.data[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 static bool is_good_key(struct text key)
 {
     unsigned char bytes[KEY_BYTES];
     size_t length;
     const char *end;
-    return key.length == 24 &&
+    return key.length == 24 && is_ascii(key) &&
            sodium_base642bin(bytes, sizeof bytes, key.data, key.length, NULL, &length, &end,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&
            length == sizeof bytes && end == key.data + key.length;

@@ -133,6 +133,7 @@ static void other_heads_are_refused_with_a_status(void **state)
         {LINE HOST UPGRADE VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\r\n", 400},
         {LINE HOST UPGRADE VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE=\r\n\r\n", 400},
         {LINE HOST UPGRADE VERSION "Sec-WebSocket-Key: !!!!IHNhbXBsZSBub25jZQ==\r\n\r\n", 400},
+        {LINE HOST UPGRADE VERSION "Sec-WebSocket-Key: \xFFGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400},
         {GOOD KEY "\r\n", 400},
         {GOOD VERSION "\r\n", 400},
         {GOOD HOST "\r\n", 400},
