@@ -34,6 +34,8 @@ void rpc_reply(struct rpc_exchange *exchange, const void *reply);      /* encode
 void rpc_fail(struct rpc_exchange *exchange, enum problem problem);
 struct arena *rpc_arena(struct rpc_exchange *exchange);                /* freed with the exchange */
 size_t rpc_server_in_progress(const struct rpc_server *server);
+/* Exchanges that are still open end without an answer and must not be touched afterwards: destroy what may answer them
+ * (the store, the clients) first. */
 void rpc_server_destroy(struct rpc_server **server);
 
 /* --- calling --- */
