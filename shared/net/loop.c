@@ -10,8 +10,9 @@
  * after every turn. */
 struct loop {
     struct event_base *base;
-    struct loop_deferred *first, **last; /* requested for the end of this turn, in the order of requests */
-    struct loop_deferred *ending;        /* those whose turn has ended and that have not run yet */
+    struct loop_deferred *first,
+        **last;                   /* requested for the end of this turn, in the order of requests */
+    struct loop_deferred *ending; /* those whose turn has ended and that have not run yet */
     bool stopping;
 };
 
@@ -53,7 +54,10 @@ void loop_destroy(struct loop **loop)
     *loop = NULL;
 }
 
-struct event_base *loop_base(struct loop *loop) { return loop->base; }
+struct event_base *loop_base(struct loop *loop)
+{
+    return loop->base;
+}
 
 /* What is requested meanwhile belongs to the next turn. */
 static void end_turn(struct loop *loop)
@@ -74,7 +78,8 @@ void loop_run(struct loop *loop)
 {
     loop->stopping = false;
     while (!loop->stopping) {
-        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (loop->first != NULL ? EVLOOP_NONBLOCK : 0));
+        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY |
+                                        (loop->first != NULL ? EVLOOP_NONBLOCK : 0));
         end_turn(loop);
     }
 }
@@ -120,9 +125,15 @@ static void arm(struct loop_timer *timer, int64_t delay_ms, int64_t period_ms)
     evtimer_add(timer->event, &delay);
 }
 
-void loop_timer_start(struct loop_timer *timer, int64_t delay_ms) { arm(timer, delay_ms, 0); }
+void loop_timer_start(struct loop_timer *timer, int64_t delay_ms)
+{
+    arm(timer, delay_ms, 0);
+}
 
-void loop_timer_repeat(struct loop_timer *timer, int64_t period_ms) { arm(timer, period_ms, period_ms); }
+void loop_timer_repeat(struct loop_timer *timer, int64_t period_ms)
+{
+    arm(timer, period_ms, period_ms);
+}
 
 void loop_timer_stop(struct loop_timer *timer)
 {
@@ -130,7 +141,10 @@ void loop_timer_stop(struct loop_timer *timer)
     evtimer_del(timer->event);
 }
 
-bool loop_timer_is_running(const struct loop_timer *timer) { return evtimer_pending(timer->event, NULL) != 0; }
+bool loop_timer_is_running(const struct loop_timer *timer)
+{
+    return evtimer_pending(timer->event, NULL) != 0;
+}
 
 void loop_timer_destroy(struct loop_timer **timer)
 {
@@ -143,10 +157,12 @@ void loop_timer_destroy(struct loop_timer **timer)
 
 /* --- the end of a turn --- */
 
-struct loop_deferred *loop_deferred_create(struct loop *loop, loop_callback on_turn_end, void *context)
+struct loop_deferred *loop_deferred_create(struct loop *loop, loop_callback on_turn_end,
+                                           void *context)
 {
     struct loop_deferred *deferred = mem_zalloc(sizeof *deferred);
-    *deferred = (struct loop_deferred){.loop = loop, .on_turn_end = on_turn_end, .context = context};
+    *deferred =
+        (struct loop_deferred){.loop = loop, .on_turn_end = on_turn_end, .context = context};
     return deferred;
 }
 
