@@ -95,7 +95,8 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 # ---- targets people call ---------------------------------------------------------------------------------------
 
 .PHONY: all daemons tests run stop status test test-unit test-system test-deploy replay fuzz valgrind coverage lint \
-    format clean help install-run install-replay install-test install-lint
+    format clean help install-run install-replay install-test install-lint install-fuzz \
+    install-analysis fuzzers
 
 all: daemons ## the library and the daemons (default)
 daemons: $(LIBRARY) $(DAEMONS)
@@ -108,6 +109,10 @@ install-replay:
 	$(Q)deploy/install run build replay
 install-test:
 	$(Q)deploy/install run build replay test
+install-fuzz:
+	$(Q)deploy/install build fuzz
+install-analysis:
+	$(Q)deploy/install build test analysis
 install-lint:
 	$(Q)deploy/install build lint
 
@@ -139,13 +144,15 @@ replay: install-replay ## LOG=file: a chat log through the real system, every de
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(REPLAY)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' PARLEY_VARIANT='$(VARIANT)' exec tests/replay/run "$(LOG)"
 
-fuzz: $(FUZZERS) ## every decoder under ASan and UBSan, FUZZ_SECONDS each (default 10), from tests/fuzz/corpus
+fuzzers: $(FUZZERS)
+fuzz: install-fuzz ## every decoder under ASan and UBSan, FUZZ_SECONDS each (default 10), from tests/fuzz/corpus
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) fuzzers
 	$(Q)BUILD_DIR='$(BUILD_DIR)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/run fuzz
 
-valgrind: ## the unit and model tests under valgrind
+valgrind: install-analysis ## the unit and model tests under valgrind
 	+$(Q)$(MAKE) --no-print-directory VARIANT=valgrind test-unit
 
-coverage: ## which lines the unit and model tests reach
+coverage: install-analysis ## which lines the unit and model tests reach
 	+$(Q)$(MAKE) --no-print-directory VARIANT=gcov test-unit
 	$(Q)gcovr --object-directory '$(BUILD_DIR)/gcov' --filter shared/ --filter services/
 

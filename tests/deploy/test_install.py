@@ -8,7 +8,7 @@ import pytest
 from conftest import as_root
 from supervised import ROOT
 
-SECTIONS = ("run", "build", "replay", "test", "lint", "analysis")
+SECTIONS = ("run", "build", "replay", "test", "lint", "fuzz", "analysis")
 
 
 def install(*arguments, **settings):
