@@ -39,6 +39,7 @@ struct nng_guarded_listener {
     atomic_bool
         dialed; /* set on an nng thread: a handshake of the probe has succeeded since the last check */
     atomic_bool seen; /* likewise: the listening side has seen it */
+    bool was_seen;    /* before the last check */
     bool suspect;     /* dialed before the last check, and not seen */
     int silent_checks;
     struct loop_timer *check;
@@ -120,6 +121,7 @@ static void start_check(struct nng_guarded_listener *guarded)
 static void believe_in_it(struct nng_guarded_listener *guarded)
 {
     guarded->suspect = false;
+    guarded->was_seen = true;
     guarded->silent_checks = 0;
 }
 
@@ -137,12 +139,15 @@ static void on_check(void *context)
     struct nng_guarded_listener *guarded = context;
     bool is_late = clock_monotonic_ms() > guarded->check_due_ms + LATE_CHECK_MS;
     bool dialed = atomic_exchange(&guarded->dialed, false);
-    if (atomic_exchange(&guarded->seen, false) || is_late)
+    if (atomic_exchange(&guarded->seen, false) || is_late) {
         believe_in_it(guarded);
-    else if (guarded->suspect || ++guarded->silent_checks >= SILENT_CHECKS)
+    } else if (guarded->suspect || ++guarded->silent_checks >= SILENT_CHECKS) {
         begin_anew(guarded);
-    else
-        guarded->suspect = dialed;
+    } else {
+        /* A check may fall between the two sides of one handshake: then the listening side came before it. */
+        guarded->suspect = dialed && !guarded->was_seen;
+        guarded->was_seen = false;
+    }
     start_check(guarded);
 }
 

@@ -270,7 +270,7 @@ def test_redis_flushed_sends_a_device_that_was_away_to_sync_and_it_lacks_nothing
     sent = [ann.say(chat, f"away {i}")["seq"] for i in range(20)]
     until(lambda: b"p:" in parley.redis("KEYS", "p:*"), 5, "the inbox is written")
     parley.redis("FLUSHALL")
-    until(lambda: b"p:epoch" in parley.redis("KEYS", "p:epoch"), 10, "the loss is noticed")
+    until(lambda: b"p:epoch" in parley.redis("KEYS", "p:epoch:*"), 10, "the loss is noticed")
     later = ann.say(chat, "later")["seq"]
     follower = Follower(bob, chat)
     follower.connect()
