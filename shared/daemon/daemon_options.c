@@ -1,5 +1,4 @@
 /* Arguments, and the settings that every daemon has. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +119,28 @@ static bool check_limits(char *message_out, size_t message_size)
     return false;
 }
 
+static void print_only(const struct daemon_service *service, const struct settings_table *tables,
+                       const struct arguments *arguments)
+{
+    if (arguments->wants_help)
+        print_help(service, tables);
+    else
+        printf("parley-%s %s\n", service->name, VERSION);
+}
+
+static bool load(const struct daemon_service *service, const struct settings_table *tables,
+                 const char *file)
+{
+    char message[512];
+    if (settings_load(tables, TABLES, service->name, file, message, sizeof message) &&
+        check_limits(message, sizeof message)) {
+        use_default_role(service);
+        return true;
+    }
+    fprintf(stderr, "parley-%s: %s\n", service->name, message);
+    return false;
+}
+
 bool daemon_options_read(const struct daemon_service *service, int argc, char **argv,
                          int *status_out)
 {
@@ -128,29 +149,18 @@ bool daemon_options_read(const struct daemon_service *service, int argc, char **
         limits_settings_table,
         service->settings};
     struct arguments arguments;
-    char message[512];
     *status_out = EX_USAGE;
     if (!read_arguments(argc, argv, &arguments)) {
         fprintf(stderr, "see parley-%s --help\n", service->name);
         return false;
     }
-    if (arguments.wants_help || arguments.wants_version) {
-        *status_out = EX_OK;
-        if (arguments.wants_help)
-            print_help(service, tables);
-        else
-            printf("parley-%s %s\n", service->name, VERSION);
+    bool only_prints = arguments.wants_help || arguments.wants_version;
+    if (!only_prints && !load(service, tables, arguments.config))
         return false;
-    }
-    if (!settings_load(tables, TABLES, service->name, arguments.config, message, sizeof message) ||
-        !check_limits(message, sizeof message)) {
-        fprintf(stderr, "parley-%s: %s\n", service->name, message);
-        return false;
-    }
-    use_default_role(service);
-    if (!arguments.wants_check)
-        return true;
     *status_out = EX_OK;
-    settings_print_values(tables, TABLES, stdout);
-    return false;
+    if (only_prints)
+        print_only(service, tables, &arguments);
+    else if (arguments.wants_check)
+        settings_print_values(tables, TABLES, stdout);
+    return !only_prints && !arguments.wants_check;
 }

@@ -34,7 +34,7 @@ static bool is_word(const char *text, const char *more, size_t min_bytes, size_t
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     size_t length = 0;
-    while (text[length] != '\0' && length <= max_bytes &&
+    while (length <= max_bytes && text[length] != '\0' &&
            (strchr(letters, text[length]) != NULL || strchr(more, text[length]) != NULL))
         length++;
     return text[length] == '\0' && length >= min_bytes && length <= max_bytes;
@@ -45,13 +45,13 @@ void http_request_read_head(struct http_request *request)
     bool is_repeated;
     const char *id = http_request_header(request, "X-Request-Id", &is_repeated);
     if (id != NULL && !is_repeated && is_word(id, "_-", 8, HTTP_REQUEST_ID_MAX))
-        strcpy(request->request_id, id);
+        snprintf(request->request_id, sizeof request->request_id, "%s", id);
     else
         snprintf(request->request_id, sizeof request->request_id, "%016" PRIx64,
                  (uint64_t)id_random());
     const char *address = http_request_header(request, "X-Real-IP", &is_repeated);
     if (address != NULL && !is_repeated && is_word(address, ".:%", 2, HTTP_ADDRESS_MAX))
-        strcpy(request->address, address);
+        snprintf(request->address, sizeof request->address, "%s", address);
 }
 
 /* --- path --- */

@@ -158,7 +158,8 @@ static int wait_for(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-#define RUN(...) wait_for(spawn((char *[]){"parley-chat", __VA_ARGS__ __VA_OPT__(, ) NULL}))
+/* Arguments, then NULL. */
+#define RUN(...) wait_for(spawn((char *[]){"parley-chat", __VA_ARGS__}))
 
 /* The whole answer, or "" when nobody listens. */
 static const char *get(const char *target)
@@ -254,7 +255,7 @@ static void help_lists_every_setting_with_default_and_bounds(void **state)
 {
     (void)state;
     unsetenv("PARLEY_RUN_DIR");
-    assert_int_equal(RUN("--help"), 0);
+    assert_int_equal(RUN("--help", NULL), 0);
     assert_output_has("usage: parley-chat");
     assert_output_has("run_dir  (PARLEY_RUN_DIR; text; required)");
     assert_output_has("limits.max_page  (PARLEY_LIMITS_MAX_PAGE; 1 to 1000; default `200`)");
@@ -264,7 +265,7 @@ static void help_lists_every_setting_with_default_and_bounds(void **state)
 static void version_is_one_line(void **state)
 {
     (void)state;
-    assert_int_equal(RUN("--version"), 0);
+    assert_int_equal(RUN("--version", NULL), 0);
     assert_memory_equal(output, "parley-chat ", 12);
     assert_ptr_equal(strchr(output, '\n'), output + strlen(output) - 1);
 }
@@ -274,7 +275,7 @@ static void check_prints_what_is_in_force_without_secrets(void **state)
     (void)state;
     setenv("PARLEY_POSTGRES", "password=canary", 1);
     setenv("PARLEY_CHAT_SIZE", "3", 1);
-    assert_int_equal(RUN("--check"), 0);
+    assert_int_equal(RUN("--check", NULL), 0);
     unsetenv("PARLEY_POSTGRES");
     assert_output_has("chat.size = 3\n");
     assert_output_has("postgres_user = parley_chat\n");
@@ -291,10 +292,10 @@ static void settings_come_from_the_file_that_is_named(void **state)
     assert_non_null(file);
     fputs("chat.size = 4\nuser.anything = 1\n", file);
     fclose(file);
-    assert_int_equal(RUN("--config", path, "--check"), 0);
+    assert_int_equal(RUN("--config", path, "--check", NULL), 0);
     assert_output_has("chat.size = 4\n");
     setenv("PARLEY_CONFIG", path, 1);
-    assert_int_equal(RUN("--check"), 0);
+    assert_int_equal(RUN("--check", NULL), 0);
     assert_output_has("chat.size = 4\n");
     unsetenv("PARLEY_CONFIG");
 }
@@ -302,18 +303,18 @@ static void settings_come_from_the_file_that_is_named(void **state)
 static void bad_usage_and_bad_settings_end_with_64_and_a_line(void **state)
 {
     (void)state;
-    assert_int_equal(RUN("--nothing"), 64);
+    assert_int_equal(RUN("--nothing", NULL), 64);
     assert_output_has("see parley-chat --help");
-    assert_int_equal(RUN("word"), 64);
+    assert_int_equal(RUN("word", NULL), 64);
     assert_output_has("word");
-    assert_int_equal(RUN("--config"), 64);
+    assert_int_equal(RUN("--config", NULL), 64);
     setenv("PARLEY_CHAT_SIZE", "10", 1);
-    assert_int_equal(RUN("--check"), 64);
+    assert_int_equal(RUN("--check", NULL), 64);
     assert_output_has(
         "parley-chat: environment: PARLEY_CHAT_SIZE: must be a whole number from 1 to 9");
     unsetenv("PARLEY_CHAT_SIZE");
     unsetenv("PARLEY_RUN_DIR");
-    assert_int_equal(RUN("--check"), 64);
+    assert_int_equal(RUN("--check", NULL), 64);
     assert_output_has("run_dir: is not set: set PARLEY_RUN_DIR");
 }
 
@@ -322,7 +323,7 @@ static void a_default_page_above_the_largest_is_refused(void **state)
     (void)state;
     setenv("PARLEY_LIMITS_DEFAULT_PAGE", "60", 1);
     setenv("PARLEY_LIMITS_MAX_PAGE", "50", 1);
-    assert_int_equal(RUN("--check"), 64);
+    assert_int_equal(RUN("--check", NULL), 64);
     assert_output_has("limits.default_page: must not be above limits.max_page");
 }
 
@@ -332,15 +333,15 @@ static void a_broken_environment_ends_with_69_and_the_mend(void **state)
 {
     (void)state;
     setenv("PARLEY_RUN_DIR", "/nonexistent", 1);
-    assert_int_equal(RUN(), 69);
+    assert_int_equal(RUN(NULL), 69);
     assert_output_has("\"event\":\"start_failed\"");
     assert_output_has(
         "run_dir: /nonexistent: No such file or directory: make it with `mkdir -m 750`");
     setenv("PARLEY_RUN_DIR", "relative", 1);
-    assert_int_equal(RUN(), 69);
+    assert_int_equal(RUN(NULL), 69);
     assert_output_has("is not an absolute path");
     setenv("PARLEY_RUN_DIR", "/etc/passwd", 1);
-    assert_int_equal(RUN(), 69);
+    assert_int_equal(RUN(NULL), 69);
     assert_output_has("is not a folder");
 }
 
@@ -348,7 +349,7 @@ static void a_service_that_cannot_start_ends_with_69_and_its_message(void **stat
 {
     (void)state;
     knobs.start_fails = true;
-    assert_int_equal(RUN(), 69);
+    assert_int_equal(RUN(NULL), 69);
     assert_output_has("the moon is missing: hang one up");
     assert_null(strstr(output, "service stopped"));
 }
@@ -358,7 +359,7 @@ static void production_refuses_a_folder_that_others_may_enter(void **state)
     (void)state;
     chmod(folder, 0755);
     setenv("PARLEY_ENVIRONMENT", "production", 1);
-    assert_int_equal(RUN(), 69);
+    assert_int_equal(RUN(NULL), 69);
     assert_output_has("others may enter it, which production refuses: chmod 750 it");
 }
 
@@ -366,7 +367,7 @@ static void a_second_daemon_of_the_same_kind_is_refused(void **state)
 {
     (void)state;
     pid_t first = spawn_running();
-    assert_int_equal(RUN(), 69);
+    assert_int_equal(RUN(NULL), 69);
     assert_output_has("another process listens here");
     assert_non_null(strstr(get("/healthz"), "200 OK"));
     assert_int_equal(end(first), 0);
