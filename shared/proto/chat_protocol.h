@@ -4,9 +4,9 @@
 
 #include "shared/proto/rpc.h"
 
-#define CHAT_MAX_BATCH 1024
+#define CHAT_MAX_BATCH   1024
 #define CHAT_MAX_MEMBERS 4096
-#define CHAT_BODY_BYTES 65536
+#define CHAT_BODY_BYTES  65536
 
 enum chat_kind { CHAT_DIRECT = 1, CHAT_GROUP, CHAT_CHANNEL };
 enum chat_role { CHAT_ROLE_READER = 1, CHAT_ROLE_MEMBER, CHAT_ROLE_ADMIN, CHAT_ROLE_OWNER };
@@ -21,7 +21,7 @@ enum chat_event_type {
     CHAT_EVENT_CHAT_UPDATED,
 };
 
-/* clang-format off: tables */
+/* clang-format off */
 
 /* append: messages for the log. The results come in the order of the items; items of one sender and chat keep their
  * order. Safe to send again: (sender, chat, client_id) gives the same seq for ever. */

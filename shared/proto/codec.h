@@ -28,26 +28,26 @@ enum codec_kind { CODEC_NUMBER, CODEC_ID, CODEC_TEXT, CODEC_LIST, CODEC_IDS };
 struct codec_field {
     const char *name;
     enum codec_kind kind;
-    size_t offset;                 /* of the field; LIST and IDS: of the pointer */
-    size_t count_offset;           /* LIST and IDS: of the size_t count */
-    size_t max;                    /* TEXT: bytes; LIST, IDS: items */
-    const struct codec *item;      /* LIST */
+    size_t offset;            /* of the field; LIST and IDS: of the pointer */
+    size_t count_offset;      /* LIST and IDS: of the size_t count */
+    size_t max;               /* TEXT: bytes; LIST, IDS: items */
+    const struct codec *item; /* LIST */
 };
 
 struct codec {
     const char *name;
-    size_t size;                   /* of the struct */
+    size_t size; /* of the struct */
     const struct codec_field *fields;
     size_t field_count;
 };
 
 struct codec_error {
-    const char *message;           /* "append_item" */
-    const char *field;             /* "client_id"; NULL: the whole message */
+    const char *message; /* "append_item" */
+    const char *field;   /* "client_id"; NULL: the whole message */
     const char *reason;
 };
 
-/* clang-format off: tables of macros */
+/* clang-format off */
 #define CODEC_MEMBER_NUMBER(T, name_) int64_t name_;
 #define CODEC_MEMBER_ID(T, name_) int64_t name_;
 #define CODEC_MEMBER_TEXT(T, name_, max_) struct text name_;
@@ -76,8 +76,8 @@ struct codec_error {
 
 void codec_encode(const struct codec *codec, const void *message, struct buffer *out);
 /* False with error_out filled; what was decoded so far must not be used. */
-bool codec_decode(const struct codec *codec, struct text wire, struct arena *arena, void *message_out,
-                  struct codec_error *error_out);
+bool codec_decode(const struct codec *codec, struct text wire, struct arena *arena,
+                  void *message_out, struct codec_error *error_out);
 /* The table of a message in Markdown, for docs/protocol.md. */
 void codec_describe(const struct codec *codec, struct buffer *out);
 

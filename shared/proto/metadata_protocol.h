@@ -4,7 +4,7 @@
 
 #include "shared/proto/rpc.h"
 
-/* clang-format off: tables */
+/* clang-format off */
 
 /* catch_up: take over the user daemon's changes (blocks, erased accounts) up to this offset, and answer when what
  * follows from them is in the chats' logs. metadata reads the feed by itself; this only saves waiting for its timer. */

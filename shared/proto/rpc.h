@@ -21,18 +21,18 @@ typedef void (*rpc_handler)(void *service, struct rpc_exchange *exchange, const 
 
 struct rpc_method {
     uint8_t number;
-    const char *name;              /* for logs and metrics */
+    const char *name; /* for logs and metrics */
     const struct codec *request;
     const struct codec *reply;
     rpc_handler handler;
 };
 
 struct rpc_server *rpc_server_create(struct nng_bus *bus, const char *url, int concurrency,
-                                     const struct rpc_method *methods, size_t method_count, void *service,
-                                     char *message_out, int message_size);
-void rpc_reply(struct rpc_exchange *exchange, const void *reply);      /* encoded before it returns */
+                                     const struct rpc_method *methods, size_t method_count,
+                                     void *service, char *message_out, int message_size);
+void rpc_reply(struct rpc_exchange *exchange, const void *reply); /* encoded before it returns */
 void rpc_fail(struct rpc_exchange *exchange, enum problem problem);
-struct arena *rpc_arena(struct rpc_exchange *exchange);                /* freed with the exchange */
+struct arena *rpc_arena(struct rpc_exchange *exchange); /* freed with the exchange */
 size_t rpc_server_in_progress(const struct rpc_server *server);
 /* Exchanges that are still open end without an answer and must not be touched afterwards: destroy what may answer them
  * (the store, the clients) first. */
@@ -50,22 +50,23 @@ enum rpc_outcome {
 
 struct rpc_result {
     enum rpc_outcome outcome;
-    enum problem problem;          /* with RPC_REFUSED; otherwise PROBLEM_UNAVAILABLE or PROBLEM_NONE */
-    const void *reply;             /* with RPC_OK: the decoded struct, borrowed until the callback returns */
+    enum problem problem; /* with RPC_REFUSED; otherwise PROBLEM_UNAVAILABLE or PROBLEM_NONE */
+    const void *reply;    /* with RPC_OK: the decoded struct, borrowed until the callback returns */
 };
 
 typedef void (*rpc_callback)(void *context, const struct rpc_result *result);
 
 struct rpc_client *rpc_client_create(struct nng_bus *bus, const char *url, int max_outstanding);
 /* The callback is never called before this returns, and exactly once. `request` is encoded before it returns. */
-void rpc_call(struct rpc_client *client, const struct rpc_method *method, const void *request, int64_t deadline_ms,
-              rpc_callback callback, void *context);
+void rpc_call(struct rpc_client *client, const struct rpc_method *method, const void *request,
+              int64_t deadline_ms, rpc_callback callback, void *context);
 bool rpc_client_is_connected(const struct rpc_client *client);
 void rpc_client_destroy(struct rpc_client **client);
 
 /* From a service's table of methods X(name, number), with struct <service>_<name>_request and _reply declared:
  * RPC_DECLARE_METHOD in the header declares <service>_<name>_method (its handler is NULL: for callers) and a typed
  * caller <service>_client_<name>(); RPC_DEFINE_METHOD in the .c file defines them. */
+/* clang-format off */
 #define RPC_DECLARE_METHOD(service_, name_)                                                                            \
     extern const struct rpc_method service_##_##name_##_method;                                                        \
     void service_##_client_##name_(struct rpc_client *client, const struct service_##_##name_##_request *request,      \
@@ -83,5 +84,6 @@ void rpc_client_destroy(struct rpc_client **client);
 /* A row of a server's table: RPC_SERVE(user, authenticate, on_authenticate) */
 #define RPC_SERVE(service_, name_, number_, handler_)                                                                  \
     {(number_), #service_ "." #name_, &service_##_##name_##_request_codec, &service_##_##name_##_reply_codec, (handler_)}
+/* clang-format on */
 
 #endif

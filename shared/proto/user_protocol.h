@@ -4,7 +4,7 @@
 
 #include "shared/proto/rpc.h"
 
-/* clang-format off: tables */
+/* clang-format off */
 
 /* Changes are an ordered, gapless feed (offset 1, 2, …) written in the transaction that they tell of. Publishing only
  * says how far it is; whoever needs certainty reads it. */

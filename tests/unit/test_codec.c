@@ -10,7 +10,7 @@
 
 #include "shared/proto/codec.h"
 
-/* clang-format off: tables */
+/* clang-format off */
 #define TOY_WHEEL_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) ID(T, owner_id) NUMBER(T, size)
 CODEC_DECLARE(toy_wheel, TOY_WHEEL_FIELDS)
 CODEC_DEFINE(toy_wheel, TOY_WHEEL_FIELDS)

@@ -16,7 +16,7 @@
 
 #define DEADLINE_MS 5000
 
-/* clang-format off: tables */
+/* clang-format off */
 #define SHOP_PRICE_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) TEXT(T, name, 8) IDS(T, sizes, 4)
 CODEC_DECLARE(shop_price_request, SHOP_PRICE_REQUEST_FIELDS)
 CODEC_DEFINE(shop_price_request, SHOP_PRICE_REQUEST_FIELDS)
