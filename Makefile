@@ -34,7 +34,7 @@ endif
 
 OUT := $(BUILD_DIR)/$(VARIANT)
 Q := $(if $(filter 1,$(V)),,@)
-say = $(if $(filter 1,$(V)),@:,@printf '  %-6s %s\n' $(1) '$(2)')
+say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) '$(2)')
 
 # ---- flags -----------------------------------------------------------------------------------------------------
 
@@ -222,11 +222,22 @@ $(OUT)/tests/$(1): $(OUT)/obj/tests/$(1).o $(call objects,$(filter $(dir tests/$
 endef
 $(foreach test,$(UNIT_SOURCES:tests/%.c=%) $(MODEL_SOURCES:tests/%.c=%),$(eval $(call test_rule,$(test))))
 
-# A fuzz target is compiled whole with clang: libFuzzer needs its instrumentation in the code under test as well.
-$(BUILD_DIR)/fuzz/%: tests/fuzz/%.c $(SHARED_SOURCES) $(wildcard shared/*/*.h) Makefile
-	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    $(DEFINES) -o $@ $< $(SHARED_SOURCES) $(LIBS)
+# Fuzz targets need a library of their own: libFuzzer's instrumentation belongs into the code under test as well.
+FUZZ_FLAGS := -std=gnu17 -O1 -g -fno-sanitize-recover=undefined $(DEFINES)
+FUZZ_LIBRARY := $(BUILD_DIR)/fuzz/libparley.a
+FUZZ_OBJECTS := $(SHARED_SOURCES:%.c=$(BUILD_DIR)/fuzz/obj/%.o)
 
--include $(patsubst %.c,$(OUT)/obj/%.d,$(ALL_SOURCES))
+.PRECIOUS: $(BUILD_DIR)/fuzz/obj/%.o
+$(BUILD_DIR)/fuzz/obj/%.o: %.c Makefile
+	$(call say,FUZZCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+$(FUZZ_LIBRARY): $(FUZZ_OBJECTS)
+	$(archive)
+
+$(BUILD_DIR)/fuzz/%: $(BUILD_DIR)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+-include $(patsubst %.c,$(OUT)/obj/%.d,$(ALL_SOURCES)) $(FUZZ_OBJECTS:.o=.d)

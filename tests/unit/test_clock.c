@@ -59,7 +59,7 @@ static void known_moments_are_written_as_rfc_3339(void **state)
 
 static void assert_as_strftime(int64_t seconds, int ms)
 {
-    char got[CLOCK_RFC3339_SIZE], date[64], want[80];
+    char got[CLOCK_RFC3339_SIZE], date[64], want[96];
     time_t moment = (time_t)seconds;
     struct tm parts;
     assert_non_null(gmtime_r(&moment, &parts));
