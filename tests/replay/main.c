@@ -19,14 +19,15 @@
 #include "tests/replay/replay_log.h"
 #include "tests/replay/replay_rest.h"
 
-#define WINDOW            16
-#define REST_CONNECTIONS  8
-#define OFFLINE_ONE_IN    40 /* of the script's steps somebody goes offline */
-#define OFFLINE_STEPS     60 /* and comes back after so many */
-#define MAX_OFFLINE       64
-#define PROGRESS_MS       1000
-#define DRAIN_DEADLINE_MS 120000
-#define LOG_PAGE          200
+#define WINDOW             16
+#define REST_CONNECTIONS   8
+#define OFFLINE_ONE_IN     40 /* of the script's steps somebody goes offline */
+#define OFFLINE_STEPS      60 /* and comes back after so many */
+#define SENDER_BACK_ONE_IN 10 /* ticks: one who has unanswered messages */
+#define MAX_OFFLINE        64
+#define PROGRESS_MS        1000
+#define DRAIN_DEADLINE_MS  120000
+#define LOG_PAGE           200
 
 struct member {
     struct replay *replay;
@@ -450,10 +451,23 @@ static void on_progress(evutil_socket_t fd, short what, void *context)
         fprintf(stderr, "replay: waiting for %zu deliveries\n", check_missing(replay->check));
 }
 
+/* The script may wait for messages of people who have lost their network in mid-send: they find it again by and by. */
+static void bring_senders_back(struct replay *replay)
+{
+    for (size_t i = 0; replay->offline_count > 0 && i + 1 < replay->member_count; i++) {
+        struct member *member = &replay->members[i];
+        if (member->back_at != 0 && device_has_outgoing(member->device) &&
+            randombytes_uniform(SENDER_BACK_ONE_IN) == 0)
+            come_back(replay, member);
+    }
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
+    if (!((struct replay *)context)->draining)
+        bring_senders_back(context);
     wake(context);
 }
 

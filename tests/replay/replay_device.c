@@ -434,6 +434,11 @@ bool device_is_ready(const struct device *device)
     return device->state == DEVICE_READY;
 }
 
+bool device_has_outgoing(const struct device *device)
+{
+    return device->outbox != NULL;
+}
+
 void device_send(struct device *device, const char *chat, const char *client_id, const char *text)
 {
     struct outgoing *item = mem_zalloc(sizeof *item);

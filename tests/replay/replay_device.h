@@ -32,6 +32,7 @@ void device_go_offline(
     struct device *device); /* closes without a goodbye, as a lost network does */
 bool device_is_wanted_online(const struct device *device);
 bool device_is_ready(const struct device *device);
+bool device_has_outgoing(const struct device *device); /* messages that were not answered */
 /* Sends now or once connected, and again with the same client_id until it is answered. Strings are copied. */
 void device_send(struct device *device, const char *chat, const char *client_id, const char *text);
 void device_destroy(struct device **device);
