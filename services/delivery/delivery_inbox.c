@@ -37,15 +37,17 @@ static void fail(struct delivery_inbox *inbox, const char *reason)
     inbox->callbacks.on_failed(inbox->callbacks.context, reason);
 }
 
+/* A Redis that is still loading its file refuses: whoever needs the scripts tries again. */
 static void on_script_loaded(void *context, enum redis_outcome outcome, const redisReply *reply)
 {
     struct inbox_call *call = context;
     struct delivery_inbox *inbox = call->inbox;
-    size_t script = (size_t)call->count;
+    enum delivery_script script = call->script;
     mem_free(call);
+    inbox->loading_count--;
     if (outcome != REDIS_DONE || reply->type != REDIS_REPLY_STRING || reply->len != SHA_SIZE - 1) {
         if (outcome == REDIS_REFUSED)
-            log_error("script_refused", LOG_STRING("reason", reply->str));
+            log_warning("script_refused", LOG_STRING("reason", reply->str));
         return;
     }
     memcpy(inbox->hashes[script], reply->str, SHA_SIZE);
@@ -55,14 +57,23 @@ static void on_script_loaded(void *context, enum redis_outcome outcome, const re
 
 static void load_scripts(struct delivery_inbox *inbox)
 {
+    inbox->loaded_count = 0;
+    inbox->loading_count = DELIVERY_SCRIPT_COUNT;
     for (size_t i = 0; i < DELIVERY_SCRIPT_COUNT; i++) {
         struct text words[] = {TEXT_LITERAL("SCRIPT"), TEXT_LITERAL("LOAD"),
                                text_of(delivery_script_text((enum delivery_script)i))};
         struct inbox_call *call = mem_zalloc(sizeof *call);
         call->inbox = inbox;
-        call->count = i;
+        call->script = (enum delivery_script)i;
         redis_command(inbox->redis, words, 3, on_script_loaded, call);
     }
+}
+
+void delivery_inbox_retry(struct delivery_inbox *inbox)
+{
+    if (redis_is_connected(inbox->redis) && inbox->loading_count == 0 &&
+        inbox->loaded_count < DELIVERY_SCRIPT_COUNT)
+        load_scripts(inbox);
 }
 
 static void on_state(void *context, bool connected)
@@ -73,6 +84,13 @@ static void on_state(void *context, bool connected)
         load_scripts(inbox);
     else
         fail(inbox, "the connection to Redis was lost");
+}
+
+void delivery_inbox_connect_again(struct delivery_inbox *inbox)
+{
+    if (redis_is_connected(inbox->redis) && inbox->loading_count == 0 &&
+        inbox->loaded_count < DELIVERY_SCRIPT_COUNT)
+        load_scripts(inbox);
 }
 
 bool delivery_inbox_is_connected(const struct delivery_inbox *inbox)

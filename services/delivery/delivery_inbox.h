@@ -34,6 +34,9 @@ struct delivery_inbox *delivery_inbox_create(struct delivery_service *service,
                                              const struct delivery_inbox_callbacks *callbacks);
 void delivery_inbox_destroy(struct delivery_inbox **inbox);
 bool delivery_inbox_is_connected(const struct delivery_inbox *inbox); /* with scripts */
+void delivery_inbox_retry(struct delivery_inbox *inbox); /* loads the scripts again, should that have been refused */
+/* To be called now and then while it is not: a Redis that has just started may have refused the scripts. */
+void delivery_inbox_connect_again(struct delivery_inbox *inbox);
 const char *delivery_inbox_last_error(const struct delivery_inbox *inbox);
 bool delivery_inbox_has_room(const struct delivery_inbox *inbox);
 bool delivery_inbox_is_quiet(const struct delivery_inbox *inbox); /* nothing is in flight */

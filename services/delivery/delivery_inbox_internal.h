@@ -17,7 +17,7 @@ struct delivery_inbox {
     struct redis *redis;
     struct delivery_inbox_callbacks callbacks;
     char hashes[DELIVERY_SCRIPT_COUNT][SHA_SIZE];
-    size_t loaded_count;
+    size_t loaded_count, loading_count; /* scripts that Redis has, and that it was asked to take */
     int64_t epoch, owner, started_change;
     char epoch_key[32], owner_key[32], parked_key[32];
 };
@@ -28,7 +28,6 @@ struct inbox_call {
     struct device *device;
     uint32_t generation;
     int64_t started_us;
-    size_t count;
     delivery_on_hello on_hello;
     delivery_on_written on_written;
     void *context;

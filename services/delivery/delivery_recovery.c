@@ -291,6 +291,7 @@ static void on_devices_dated(void *context, bool ok)
     int64_t next_change = delivery_revocation_offset(recovery->service->revocation) + 1;
     recovery->started_change = recovery->redis_epoch == 0 ? 0 : next_change;
     recovery->redis_epoch = id_random();
+    log_info("redis_epoch_begins", LOG_NUMBER("started_change", recovery->started_change));
     delivery_store_save_redis_epoch(recovery->service->store, recovery->owner,
                                     recovery->redis_epoch, recovery->started_change, on_epoch_saved,
                                     ask(recovery));
@@ -298,8 +299,9 @@ static void on_devices_dated(void *context, bool ok)
 
 static void found_epoch(struct delivery_recovery *recovery, const char *reason)
 {
-    log_warning("redis_epoch_ends", LOG_STRING("reason", reason));
-    metric_add(&epochs_total, 1);
+    if (recovery->redis_epoch != 0)
+        log_warning("redis_epoch_ends", LOG_STRING("reason", reason));
+    metric_add(&epochs_total, recovery->redis_epoch != 0);
     change_state(recovery, FOUNDING);
     delivery_revocation_catch_up(recovery->service->revocation, on_devices_dated, ask(recovery));
 }
@@ -333,6 +335,8 @@ static void on_hello(void *context, const struct delivery_inbox_hello *hello)
 static void try_hello(struct delivery_recovery *recovery)
 {
     struct delivery_service *service = recovery->service;
+    delivery_inbox_connect_again(service->inbox);
+    delivery_inbox_retry(service->inbox);
     if (!recovery->begun || !delivery_inbox_is_connected(service->inbox))
         return;
     delivery_inbox_set_epoch(service->inbox, recovery->redis_epoch, recovery->owner,

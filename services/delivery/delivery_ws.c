@@ -409,7 +409,7 @@ static void say_bye(struct delivery_ws *ws, struct connection *connection)
     if (connection->state == CONNECTION_HANDSHAKE)
         return; /* the close drops it */
     buffer_append_format(&json, "{\"op\":\"bye\",\"reason\":\"restart\",\"retry_after\":%d}",
-                         1 + (connection->fd + (int)clock_monotonic_us()) % BYE_RETRY_MAX_S);
+                         1 + (int)((connection->fd + clock_monotonic_us()) % BYE_RETRY_MAX_S));
     delivery_ws_send(ws, connection, buffer_text(&json));
     buffer_deinit(&json);
 }
