@@ -186,9 +186,14 @@ def test_a_broken_frame_closes_its_connection_with_the_code_of_the_rfc_and_no_ot
     other = ann.on_another_device().online(auto_ack=True)
     wire.send(data)
     assert wire.close_code() == code
-    assert wire.ended()
     world.contract.check_close(code)
     other.stays()
+
+
+def test_after_a_close_frame_the_server_does_not_wait_for_ever(wire):
+    wire.send(frame(BINARY, b"x"))
+    assert wire.close_code() == 1003
+    assert wire.ended()
 
 
 def test_what_follows_a_broken_frame_is_not_read(wire, ann):
