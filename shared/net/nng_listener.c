@@ -15,17 +15,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 #include "shared/net/nng_bus_internal.h"
 
-#define PROBE_MS      1000 /* nng waits a random part of it before it dials again */
-#define CHECK_MS      250
-#define SILENT_CHECKS 10 /* so many checks without any probe: whatever the reason, begin anew */
-#define LATE_CHECK_MS \
-    200 /* a check that is late by more was stopped together with nng's threads: it tells nothing */
+#define PROBE_MS       1000 /* nng waits a random part of it before it dials again */
+#define CHECK_MS       250
+#define MAX_UNSEEN     3  /* dials in a row that the listening side has not seen: it is dead */
+#define SILENT_CHECKS  20 /* so many checks without any dial: whatever the reason, begin anew */
 #define MAX_PATH_BYTES 120
 
 struct nng_guarded_listener {
@@ -36,14 +34,12 @@ struct nng_guarded_listener {
     int lock_fd;
     nng_socket probe;
     nng_dialer probe_dialer;
-    atomic_bool
-        dialed; /* set on an nng thread: a handshake of the probe has succeeded since the last check */
-    atomic_bool seen; /* likewise: the listening side has seen it */
-    bool was_seen;    /* before the last check */
-    bool suspect;     /* dialed before the last check, and not seen */
+    bool probing;      /* from the first check on: one that is closed while it dials leaks in nng */
+    atomic_uint dials; /* handshakes of the probe that succeeded; moved on nng's threads */
+    atomic_uint unseen; /* those since the listening side has last seen one */
+    unsigned dials_before;
     int silent_checks;
     struct loop_timer *check;
-    int64_t check_due_ms;
 };
 
 static struct metric relistens_total = {.name = "parley_bus_relistens_total",
@@ -82,7 +78,8 @@ static void on_probe_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     struct nng_guarded_listener *guarded = context;
     (void)event;
-    atomic_store(&guarded->dialed, true);
+    atomic_fetch_add(&guarded->dials, 1);
+    atomic_fetch_add(&guarded->unseen, 1);
     nng_pipe_close(pipe);
 }
 
@@ -99,56 +96,38 @@ static int dial_probe(struct nng_guarded_listener *guarded)
     return error;
 }
 
-static int start_probe(struct nng_guarded_listener *guarded,
-                       int (*open_probe)(nng_socket *probe_out))
+static int make_probe(struct nng_guarded_listener *guarded,
+                      int (*open_probe)(nng_socket *probe_out))
 {
     int error = open_probe(&guarded->probe);
-    if (error != 0)
-        return error;
-    nng_pipe_notify(guarded->probe, NNG_PIPE_EV_ADD_PRE, on_probe_pipe, guarded);
-    error = dial_probe(guarded);
-    if (error != 0)
-        nng_close(guarded->probe);
+    if (error == 0)
+        nng_pipe_notify(guarded->probe, NNG_PIPE_EV_ADD_PRE, on_probe_pipe, guarded);
     return error;
-}
-
-static void start_check(struct nng_guarded_listener *guarded)
-{
-    guarded->check_due_ms = clock_monotonic_ms() + CHECK_MS;
-    loop_timer_start(guarded->check, CHECK_MS);
-}
-
-static void believe_in_it(struct nng_guarded_listener *guarded)
-{
-    guarded->suspect = false;
-    guarded->was_seen = true;
-    guarded->silent_checks = 0;
 }
 
 /* The probe's dialer is made anew as well: it can die in the same way as any other (see nng_dialer.c). */
 static void begin_anew(struct nng_guarded_listener *guarded)
 {
-    nng_dialer_close(guarded->probe_dialer);
+    if (guarded->probing)
+        nng_dialer_close(guarded->probe_dialer);
     listen_anew(guarded);
-    dial_probe(guarded);
-    believe_in_it(guarded);
+    guarded->probing = dial_probe(guarded) == 0;
+    guarded->silent_checks = 0;
+    atomic_store(&guarded->unseen, 0);
 }
 
+/* The two sides of one handshake are told in any order, so of a living listener one dial may be unseen at any time. A
+ * false alarm costs every connection: it takes more than one. */
 static void on_check(void *context)
 {
     struct nng_guarded_listener *guarded = context;
-    bool is_late = clock_monotonic_ms() > guarded->check_due_ms + LATE_CHECK_MS;
-    bool dialed = atomic_exchange(&guarded->dialed, false);
-    if (atomic_exchange(&guarded->seen, false) || is_late) {
-        believe_in_it(guarded);
-    } else if (guarded->suspect || ++guarded->silent_checks >= SILENT_CHECKS) {
+    unsigned dials = atomic_load(&guarded->dials);
+    guarded->silent_checks = dials == guarded->dials_before ? guarded->silent_checks + 1 : 0;
+    guarded->dials_before = dials;
+    if (!guarded->probing)
+        guarded->probing = dial_probe(guarded) == 0;
+    else if (atomic_load(&guarded->unseen) >= MAX_UNSEEN || guarded->silent_checks >= SILENT_CHECKS)
         begin_anew(guarded);
-    } else {
-        /* A check may fall between the two sides of one handshake: then the listening side came before it. */
-        guarded->suspect = dialed && !guarded->was_seen;
-        guarded->was_seen = false;
-    }
-    start_check(guarded);
 }
 
 /* --- life --- */
@@ -160,7 +139,7 @@ static void on_pipe_coming(nng_pipe pipe, nng_pipe_ev event, void *context)
     uint64_t pid;
     if (!nng_turn_strangers_away(pipe, event) &&
         nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0 && pid == (uint64_t)getpid())
-        atomic_store(&guarded->seen, true);
+        atomic_store(&guarded->unseen, 0);
 }
 
 /* Held until the process ends; the file stays, which is harmless. On error -1 and the reason in errno. */
@@ -192,7 +171,7 @@ static bool lock_and_listen(struct nng_guarded_listener *guarded,
     nng_pipe_notify(guarded->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_coming, guarded);
     int error = listen_now(guarded);
     if (error == 0)
-        error = start_probe(guarded, open_probe);
+        error = make_probe(guarded, open_probe);
     if (error == 0)
         return true;
     snprintf(message_out, (size_t)message_size, "cannot listen on %s: %s", guarded->url,
@@ -218,7 +197,7 @@ struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nn
         return NULL;
     }
     guarded->check = loop_timer_create(nng_bus_loop(bus), on_check, guarded);
-    start_check(guarded);
+    loop_timer_repeat(guarded->check, CHECK_MS);
     return guarded;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/mem.h"
 #include "shared/proto/protocol_catalog.h"
 
 #define ROUNDS    200
@@ -136,10 +137,9 @@ static bool decodes(const struct codec *codec, struct text wire, struct buffer *
     struct arena arena = ARENA_EMPTY;
     struct codec_error error = {NULL, NULL, NULL};
     /* A copy of the exact size, so that a sanitizer sees a byte read too far. */
-    char *copy = malloc(wire.length + 1);
-    assert_non_null(copy);
-    memcpy(copy, wire.data, wire.length);
-    copy = realloc(copy, wire.length == 0 ? 1 : wire.length);
+    char *copy = mem_alloc(wire.length);
+    if (wire.length > 0)
+        memcpy(copy, wire.data, wire.length);
     void *message = arena_alloc(&arena, codec->size);
     bool decoded = codec_decode(codec, (struct text){copy, wire.length}, &arena, message, &error);
     if (decoded)
@@ -148,7 +148,7 @@ static bool decodes(const struct codec *codec, struct text wire, struct buffer *
         assert_non_null(error.message);
         assert_non_null(error.reason);
     }
-    free(copy);
+    mem_free(copy);
     arena_deinit(&arena);
     return decoded;
 }
