@@ -1,6 +1,7 @@
 """HTTP and WebSocket byte by byte, for what no well-behaved client would send."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -130,11 +131,13 @@ class Raw:
                 return value
 
     def close_code(self):
-        """Reads on until the server closes; returns its code, 0 when it ends without a close frame."""
+        """Reads on until the server closes, and agrees; returns its code, 0 when it ends without a close frame."""
         try:
             while True:
                 opcode, payload = self.read_frame()
                 if opcode == CLOSE:
+                    with contextlib.suppress(OSError):  # otherwise the server waits for it
+                        self.send(frame(CLOSE, payload))
                     return struct.unpack("!H", payload[:2])[0] if payload else 1005
         except (EOFError, ConnectionError):
             return 0
