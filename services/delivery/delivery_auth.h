@@ -19,7 +19,8 @@ void delivery_auth_destroy(struct delivery_auth **auth);
 void delivery_auth_ask(struct delivery_auth *auth, struct connection *connection,
                        const struct delivery_auth_request *request);
 /* Closes the device's connection if it is of that session, or whatever it is of. */
-void delivery_auth_end_session(struct delivery_auth *auth, struct device *device, int64_t session_id);
+void delivery_auth_end_session(struct delivery_auth *auth, struct device *device,
+                               int64_t session_id);
 void delivery_auth_end_device(struct delivery_auth *auth, struct device *device);
 
 #endif

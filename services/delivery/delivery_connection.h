@@ -13,8 +13,8 @@ enum connection_state {
     CONNECTION_NEW,            /* no auth yet */
     CONNECTION_AUTHENTICATING, /* the token is being looked up */
     CONNECTION_OPEN,           /* it has a device */
-    CONNECTION_CLOSING,        /* our close frame is out: waits for the peer's, or for the deadline */
-    CONNECTION_CLOSED,         /* the socket is gone; freed when nobody holds it */
+    CONNECTION_CLOSING, /* our close frame is out: waits for the peer's, or for the deadline */
+    CONNECTION_CLOSED,  /* the socket is gone; freed when nobody holds it */
 };
 
 /* api.md, close codes */
@@ -42,22 +42,22 @@ struct connection {
     bool is_blocked;    /* the socket takes no more */
     bool was_full;      /* the device waits for room in the output */
     bool is_reading;
-    bool ignores_input; /* its frames cannot be told apart any more */
-    bool peer_closed;   /* the peer's close frame has come */
+    bool ignores_input;       /* its frames cannot be told apart any more */
+    bool peer_closed;         /* the peer's close frame has come */
     bool fd_closes_when_sent; /* the upgrade was refused: no closing handshake */
     bool said_bye;
-    uint32_t holds;     /* answers that are on their way to it */
+    uint32_t holds; /* answers that are on their way to it */
     uint32_t sends_in_flight;
     int64_t session_id; /* of the login */
     int64_t user_id;
     int64_t expires_at_ms; /* of the token, wall clock */
     int64_t authenticated_ms;
     int64_t heard_ms;
-    int64_t deadline_ms;        /* HANDSHAKE, NEW, AUTHENTICATING, CLOSING: closed then */
-    int64_t progress_ms;        /* blocked: when the socket last took something */
+    int64_t deadline_ms; /* HANDSHAKE, NEW, AUTHENTICATING, CLOSING: closed then */
+    int64_t progress_ms; /* blocked: when the socket last took something */
     int64_t violations_from_ms;
     struct websocket_decoder decoder;
-    struct buffer input;        /* the beginning of a frame or of the upgrade request */
+    struct buffer input; /* the beginning of a frame or of the upgrade request */
     struct buffer output;
     size_t output_start;
     struct connection *next_dirty;

@@ -11,7 +11,7 @@ struct delivery_contents;
 struct delivery_contents *delivery_contents_create(struct delivery_service *service);
 void delivery_contents_destroy(struct delivery_contents **contents);
 /* → device_on_contents; tried again until the log answers. */
-void delivery_contents_fetch(struct delivery_contents *contents, struct device *device, uint32_t generation,
-                             const struct delivery_ref *refs, size_t count);
+void delivery_contents_fetch(struct delivery_contents *contents, struct device *device,
+                             uint32_t generation, const struct delivery_ref *refs, size_t count);
 
 #endif

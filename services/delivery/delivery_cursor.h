@@ -17,7 +17,8 @@ struct delivery_cursor *delivery_cursor_create(uint32_t partition_count);
 void delivery_cursor_destroy(struct delivery_cursor **cursor);
 uint32_t delivery_cursor_partitions(const struct delivery_cursor *cursor);
 
-void delivery_cursor_start(struct delivery_cursor *cursor, uint32_t partition, int64_t durable_offset);
+void delivery_cursor_start(struct delivery_cursor *cursor, uint32_t partition,
+                           int64_t durable_offset);
 /* False: too many events are unsettled for another one. */
 bool delivery_cursor_has_room(const struct delivery_cursor *cursor, uint32_t partition);
 /* The next event of the feed, with one reference. Offsets come one by one. */
@@ -28,9 +29,12 @@ void delivery_cursor_release(struct delivery_cursor *cursor, uint32_t partition,
 void delivery_cursor_freeze(struct delivery_cursor *cursor, uint32_t partition);
 void delivery_cursor_thaw(struct delivery_cursor *cursor, uint32_t partition);
 
-int64_t delivery_cursor_mark(const struct delivery_cursor *cursor, uint32_t partition);    /* what may be made durable */
-int64_t delivery_cursor_durable(const struct delivery_cursor *cursor, uint32_t partition); /* what is */
-int64_t delivery_cursor_begun(const struct delivery_cursor *cursor, uint32_t partition);   /* the newest event */
+int64_t delivery_cursor_mark(const struct delivery_cursor *cursor,
+                             uint32_t partition); /* what may be made durable */
+int64_t delivery_cursor_durable(const struct delivery_cursor *cursor,
+                                uint32_t partition); /* what is */
+int64_t delivery_cursor_begun(const struct delivery_cursor *cursor,
+                              uint32_t partition); /* the newest event */
 void delivery_cursor_saved(struct delivery_cursor *cursor, uint32_t partition, int64_t offset);
 
 #endif

@@ -29,11 +29,18 @@
 
 #include "services/delivery/delivery_ring.h"
 
-#define DEVICE_PAGE 64       /* places read from an inbox at once */
-#define DEVICE_PUSH_MAX 256  /* places parked at once */
-#define DEVICE_AWAY_MAX 256  /* places that wait in memory for a connected device while Redis is away */
+#define DEVICE_PAGE     64  /* places read from an inbox at once */
+#define DEVICE_PUSH_MAX 256 /* places parked at once */
+#define DEVICE_AWAY_MAX \
+    256 /* places that wait in memory for a connected device while Redis is away */
 
-enum device_state { DEVICE_OFFLINE, DEVICE_CONNECTING, DEVICE_RESENDING, DEVICE_DRAINING, DEVICE_LIVE };
+enum device_state {
+    DEVICE_OFFLINE,
+    DEVICE_CONNECTING,
+    DEVICE_RESENDING,
+    DEVICE_DRAINING,
+    DEVICE_LIVE
+};
 enum device_verdict { DEVICE_RESUMED, DEVICE_INBOX, DEVICE_RESYNC };
 /* Of all inboxes together. */
 enum device_inboxes {
@@ -52,15 +59,20 @@ struct device_port {
     void (*send_ready)(struct device *device, enum device_verdict verdict, int64_t inbox);
     void (*send_event)(struct device *device, int64_t n, struct text json);
     void (*send_resync)(struct device *device);
-    bool (*can_send)(const struct device *device); /* false: the reader is slow; device_on_writable when it is not */
-    void (*open)(struct device *device, uint32_t generation);  /* → device_on_opened */
-    void (*read)(struct device *device, uint32_t generation, int64_t from, int64_t count); /* → device_on_page */
-    void (*fetch)(struct device *device, uint32_t generation, const struct delivery_ref *refs, size_t count); /* → device_on_contents */
-    void (*trim)(struct device *device, int64_t count); /* takes the first away; in order with pushes and reads */
-    void (*clear)(struct device *device);              /* empty the inbox, take back its need to resync */
-    void (*mark)(struct device *device);               /* empty the inbox, let its next connection resync */
+    bool (*can_send)(const struct device *
+                         device); /* false: the reader is slow; device_on_writable when it is not */
+    void (*open)(struct device *device, uint32_t generation); /* → device_on_opened */
+    void (*read)(struct device *device, uint32_t generation, int64_t from,
+                 int64_t count); /* → device_on_page */
+    void (*fetch)(struct device *device, uint32_t generation, const struct delivery_ref *refs,
+                  size_t count); /* → device_on_contents */
+    void (*trim)(struct device *device,
+                 int64_t count);          /* takes the first away; in order with pushes and reads */
+    void (*clear)(struct device *device); /* empty the inbox, take back its need to resync */
+    void (*mark)(struct device *device);  /* empty the inbox, let its next connection resync */
     void (*park_soon)(struct device *device, int64_t delay_ms); /* then device_take_push */
-    void (*window_opened)(struct device *device);      /* its window is no longer empty: device_tick from time to time */
+    void (*window_opened)(
+        struct device *device); /* its window is no longer empty: device_tick from time to time */
     void (*hold)(const struct delivery_ref *ref);
     void (*release)(const struct delivery_ref *ref);
     void (*acked)(struct device *device, int64_t chat_id, int64_t seq);
@@ -75,7 +87,7 @@ struct device_hub {
     int64_t park_connected_ms; /* … for a connected one, whose window may have room again soon */
     int64_t park_window_ms;    /* after which a window is parked */
     enum device_inboxes inboxes;
-    int64_t waiting;           /* entries in memory that are not sent, of all devices */
+    int64_t waiting; /* entries in memory that are not sent, of all devices */
 };
 
 /* The inbox holds a partition's events up to here already (the feed is being read again). */
@@ -98,8 +110,10 @@ struct device {
     struct delivery_ring waiting; /* the last places of the queue, after both sent and stored */
     struct delivery_ref *page;    /* what is being fetched */
     struct device_skip *skips;
-    int64_t resend_n, resend_end; /* the numbers still to be sent again after a resume: none when the first is above */
-    int64_t page_n; /* of the page's first, when it is part of the window; 0: it comes from the inbox */
+    int64_t resend_n,
+        resend_end; /* the numbers still to be sent again after a resume: none when the first is above */
+    int64_t
+        page_n; /* of the page's first, when it is part of the window; 0: it comes from the inbox */
     uint32_t page_count;
     uint32_t skip_count;
     uint32_t page_generation;
@@ -108,28 +122,33 @@ struct device {
     uint8_t state;
     bool opening, reading, fetching;
     bool resync_due; /* says `resync` as soon as the window has room; until then nothing is taken */
-    bool clear_due;  /* it relies on nothing in its inbox, which must be emptied before anything is parked */
-    bool mark_due;   /* it went away before it was told: its inbox must say so when Redis is back */
-    bool recorded;   /* this process has seen its record in Redis: should it lack, it was lost */
-    bool removed;    /* it was deleted: takes nothing more */
+    bool
+        clear_due; /* it relies on nothing in its inbox, which must be emptied before anything is parked */
+    bool mark_due; /* it went away before it was told: its inbox must say so when Redis is back */
+    bool recorded; /* this process has seen its record in Redis: should it lack, it was lost */
+    bool removed;  /* it was deleted: takes nothing more */
     bool is_dirty, is_windowed; /* on the lists of delivery_park */
     int64_t park_at_ms;
-    int64_t sends_full_us; /* its token bucket: when it will be full again, monotonic (delivery_send.c) */
+    int64_t
+        sends_full_us; /* its token bucket: when it will be full again, monotonic (delivery_send.c) */
     struct device *next_dirty, *next_windowed;
     UT_hash_handle hh;
 };
 
-void device_init(struct device *device, struct device_hub *hub, int64_t device_id, int64_t created_change);
+void device_init(struct device *device, struct device_hub *hub, int64_t device_id,
+                 int64_t created_change);
 void device_deinit(struct device *device); /* gives back what it holds */
 const char *device_state_name(enum device_state state);
 
 /* --- from its connection --- */
 /* resume_session 0: it does not want to resume. Answers with send_ready, now or later. */
-void device_connect(struct device *device, struct connection *connection, int64_t resume_session, int64_t resume_n);
+void device_connect(struct device *device, struct connection *connection, int64_t resume_session,
+                    int64_t resume_n);
 void device_disconnect(struct device *device);
 bool device_ack(struct device *device, int64_t n); /* false: n was never sent */
 void device_on_writable(struct device *device);
-void device_give_up_waiting(struct device *device); /* connecting for too long: resync is the verdict */
+void device_give_up_waiting(
+    struct device *device); /* connecting for too long: resync is the verdict */
 
 /* --- from the fan-out --- */
 void device_deliver(struct device *device, struct delivery_event *event);
@@ -137,8 +156,8 @@ void device_remove(struct device *device); /* the device was deleted; its connec
 
 /* --- from the inbox and the log --- */
 /* `skips` are copied: offsets above what the feed has reached. */
-void device_on_opened(struct device *device, uint32_t generation, enum device_inbox_outcome outcome, int64_t length,
-                      const struct device_skip *skips, size_t skip_count);
+void device_on_opened(struct device *device, uint32_t generation, enum device_inbox_outcome outcome,
+                      int64_t length, const struct device_skip *skips, size_t skip_count);
 void device_on_page(struct device *device, uint32_t generation, enum device_inbox_outcome outcome,
                     const struct delivery_ref *refs, size_t count);
 /* As many as were asked for; an empty json: gone. */
@@ -146,17 +165,20 @@ void device_on_contents(struct device *device, uint32_t generation, const struct
 /* The next places to park, in order; 0 when there are none or a push is on its way. → device_on_pushed */
 size_t device_take_push(struct device *device, struct delivery_ref refs_out[DEVICE_PUSH_MAX]);
 /* `added` may be less than was pushed: what the inbox had already (the feed is being read again). */
-void device_on_pushed(struct device *device, uint32_t generation, enum device_inbox_outcome outcome, int64_t added);
+void device_on_pushed(struct device *device, uint32_t generation, enum device_inbox_outcome outcome,
+                      int64_t added);
 
 /* --- time and the state of Redis --- */
 void device_tick(struct device *device, int64_t now_ms); /* parks a window that has become old */
-void device_on_lost(struct device *device); /* hub->inboxes is AWAY already */
+void device_on_lost(struct device *device);              /* hub->inboxes is AWAY already */
 /* Redis can be written again (hub->inboxes is FILLING): empties and marks the inboxes for which that is due. */
 void device_rewrite(struct device *device);
-void device_on_up(struct device *device);             /* hub->inboxes is UP already */
+void device_on_up(struct device *device); /* hub->inboxes is UP already */
 
-bool device_is_ready(const struct device *device); /* it has a connection that has had its `ready` */
-bool device_is_idle(const struct device *device); /* nothing of it would be missed but the chance to resume */
+bool device_is_ready(
+    const struct device *device); /* it has a connection that has had its `ready` */
+bool device_is_idle(
+    const struct device *device); /* nothing of it would be missed but the chance to resume */
 bool device_has_unparked(const struct device *device);
 
 #endif

@@ -13,15 +13,18 @@ enum device_change {
 };
 
 void device_settle(struct device *device, enum device_change change);
-void device_advance(struct device *device); /* sends, reads and asks for what can be sent, read and asked for now */
+void device_advance(
+    struct device *device); /* sends, reads and asks for what can be sent, read and asked for now */
 void device_trim(struct device *device, bool all);
-void device_resolve_all(struct device *device); /* gives up all that is not acknowledged; numbers go on */
-void device_fail_inbox(struct device *device);  /* its inbox cannot be trusted */
-void device_open_inbox(struct device *device);  /* CONNECTING: as soon as no push is on its way */
+void device_resolve_all(
+    struct device *device); /* gives up all that is not acknowledged; numbers go on */
+void device_fail_inbox(struct device *device); /* its inbox cannot be trusted */
+void device_open_inbox(struct device *device); /* CONNECTING: as soon as no push is on its way */
 void device_send_place(struct device *device, const struct delivery_ref *ref, struct text json);
 void device_skip_place(struct device *device);
 void device_forget(struct device *device);
-void device_drop_contents(struct device *device); /* what waits must go through the inbox, which knows what it has */
+void device_drop_contents(
+    struct device *device); /* what waits must go through the inbox, which knows what it has */
 void device_drop_page(struct device *device);
 void device_drop_skips(struct device *device);
 
@@ -45,7 +48,8 @@ static inline int64_t device_unparked_base(const struct device *device)
 /* The window's entry of a place above `stored`: these stand for one place each and come last. */
 static inline struct delivery_entry *device_window_at(const struct device *device, int64_t place)
 {
-    return delivery_ring_at(&device->window, device->window.count - 1 - (uint32_t)(device->sent - place));
+    return delivery_ring_at(&device->window,
+                            device->window.count - 1 - (uint32_t)(device->sent - place));
 }
 
 static inline uint32_t device_room(const struct device *device)

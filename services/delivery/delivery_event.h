@@ -15,7 +15,8 @@ struct delivery_ref {
     int64_t seq;
     int64_t offset;
     uint32_t partition;
-    uint32_t span; /* in a window: places of the inbox that it stands for; above 1 when events behind it were gone */
+    uint32_t
+        span; /* in a window: places of the inbox that it stands for; above 1 when events behind it were gone */
 };
 
 enum delivery_mode {
@@ -37,7 +38,8 @@ struct delivery_event {
 };
 
 /* With one reference, the caller's. */
-struct delivery_event *delivery_event_create(uint32_t partition, int64_t offset, const struct chat_event *source,
+struct delivery_event *delivery_event_create(uint32_t partition, int64_t offset,
+                                             const struct chat_event *source,
                                              enum delivery_mode mode);
 struct delivery_event *delivery_event_share(struct delivery_event *event); /* one more reference */
 void delivery_event_drop(struct delivery_event **event);                   /* NULL inside is fine */

@@ -7,12 +7,12 @@
 #include <uthash.h>
 
 #undef HASH_FUNCTION
-#define HASH_FUNCTION(key, length, hash)                                                           \
-    do {                                                                                           \
-        uint64_t id_;                                                                              \
-        memcpy(&id_, (key), sizeof id_);                                                           \
-        (void)(length);                                                                            \
-        (hash) = (unsigned)(id_ ^ (id_ >> 32));                                                    \
+#define HASH_FUNCTION(key, length, hash)        \
+    do {                                        \
+        uint64_t id_;                           \
+        memcpy(&id_, (key), sizeof id_);        \
+        (void)(length);                         \
+        (hash) = (unsigned)(id_ ^ (id_ >> 32)); \
     } while (0)
 
 #endif

@@ -19,14 +19,14 @@
 struct delivery_inbox;
 
 struct delivery_inbox_hello {
-    bool refused; /* a newer process owns the inboxes */
-    int64_t epoch; /* 0: none */
+    bool refused;          /* a newer process owns the inboxes */
+    int64_t epoch;         /* 0: none */
     const int64_t *parked; /* by partition; 0 where there is nothing */
 };
 
 struct delivery_inbox_callbacks {
     void *context;
-    void (*on_connected)(void *context);                 /* the scripts are loaded */
+    void (*on_connected)(void *context);                  /* the scripts are loaded */
     void (*on_failed)(void *context, const char *reason); /* may come more than once */
 };
 
@@ -34,7 +34,8 @@ struct delivery_inbox *delivery_inbox_create(struct delivery_service *service,
                                              const struct delivery_inbox_callbacks *callbacks);
 void delivery_inbox_destroy(struct delivery_inbox **inbox);
 bool delivery_inbox_is_connected(const struct delivery_inbox *inbox); /* with scripts */
-void delivery_inbox_retry(struct delivery_inbox *inbox); /* loads the scripts again, should that have been refused */
+void delivery_inbox_retry(
+    struct delivery_inbox *inbox); /* loads the scripts again, should that have been refused */
 /* To be called now and then while it is not: a Redis that has just started may have refused the scripts. */
 void delivery_inbox_connect_again(struct delivery_inbox *inbox);
 const char *delivery_inbox_last_error(const struct delivery_inbox *inbox);
@@ -42,26 +43,30 @@ bool delivery_inbox_has_room(const struct delivery_inbox *inbox);
 bool delivery_inbox_is_quiet(const struct delivery_inbox *inbox); /* nothing is in flight */
 
 /* What all scripts check. A device whose created_change is below started_change is older than this Redis. */
-void delivery_inbox_set_epoch(struct delivery_inbox *inbox, int64_t epoch, int64_t owner, int64_t started_change);
+void delivery_inbox_set_epoch(struct delivery_inbox *inbox, int64_t epoch, int64_t owner,
+                              int64_t started_change);
 /* Takes the inboxes over and tells what is there; hello is NULL when it failed (after on_failed). */
 typedef void (*delivery_on_hello)(void *context, const struct delivery_inbox_hello *hello);
 void delivery_inbox_hello(struct delivery_inbox *inbox, delivery_on_hello on_hello, void *context);
 /* Begins a new epoch, with parked offsets by partition. */
 typedef void (*delivery_on_written)(void *context, bool ok);
-void delivery_inbox_found(struct delivery_inbox *inbox, const int64_t *parked, delivery_on_written on_written, void *context);
-void delivery_inbox_save_parked(struct delivery_inbox *inbox, const int64_t *partitions, const int64_t *offsets,
-                                size_t count, delivery_on_written on_written, void *context);
+void delivery_inbox_found(struct delivery_inbox *inbox, const int64_t *parked,
+                          delivery_on_written on_written, void *context);
+void delivery_inbox_save_parked(struct delivery_inbox *inbox, const int64_t *partitions,
+                                const int64_t *offsets, size_t count,
+                                delivery_on_written on_written, void *context);
 
 /* For the port of the devices; each is answered to the device. */
 void delivery_inbox_push(struct delivery_inbox *inbox, struct device *device, uint32_t generation,
                          const struct delivery_ref *refs, size_t count);
 void delivery_inbox_open(struct delivery_inbox *inbox, struct device *device, uint32_t generation);
-void delivery_inbox_read(struct delivery_inbox *inbox, struct device *device, uint32_t generation, int64_t from,
-                         int64_t count);
+void delivery_inbox_read(struct delivery_inbox *inbox, struct device *device, uint32_t generation,
+                         int64_t from, int64_t count);
 /* These are not answered. */
 void delivery_inbox_trim(struct delivery_inbox *inbox, struct device *device, int64_t count);
 void delivery_inbox_clear(struct delivery_inbox *inbox, struct device *device);
 void delivery_inbox_mark(struct delivery_inbox *inbox, struct device *device);
-void delivery_inbox_drop(struct delivery_inbox *inbox, int64_t device_id); /* the device is gone for ever */
+void delivery_inbox_drop(struct delivery_inbox *inbox,
+                         int64_t device_id); /* the device is gone for ever */
 
 #endif

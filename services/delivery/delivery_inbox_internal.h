@@ -44,7 +44,9 @@ struct inbox_words {
 struct inbox_call *delivery_inbox_call(struct delivery_inbox *inbox, enum delivery_script script,
                                        struct inbox_words *words_out);
 void delivery_inbox_add_number(struct inbox_words *words, int64_t number);
-void delivery_inbox_on_device_reply(void *context, enum redis_outcome outcome, const struct redisReply *reply);
-void delivery_inbox_on_ignored_reply(void *context, enum redis_outcome outcome, const struct redisReply *reply);
+void delivery_inbox_on_device_reply(void *context, enum redis_outcome outcome,
+                                    const struct redisReply *reply);
+void delivery_inbox_on_ignored_reply(void *context, enum redis_outcome outcome,
+                                     const struct redisReply *reply);
 
 #endif

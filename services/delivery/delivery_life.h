@@ -4,7 +4,8 @@
 
 #include "shared/daemon/daemon.h"
 
-bool delivery_life_start(struct daemon *daemon, void **service_out, char *message_out, int message_size);
+bool delivery_life_start(struct daemon *daemon, void **service_out, char *message_out,
+                         int message_size);
 void delivery_life_report(void *service, daemon_report report, void *report_context);
 void delivery_life_drain(void *service);
 bool delivery_life_drained(void *service);

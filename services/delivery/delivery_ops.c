@@ -17,7 +17,7 @@
 struct op_call {
     struct delivery_service *service;
     struct connection *connection;
-    struct json_reader *reader;
+    struct json_reader reader;
     struct text id; /* data NULL: none was given */
 };
 
@@ -48,7 +48,7 @@ static void fail_fault(struct op_call *call, const struct json_fault *fault)
 static bool finish(struct op_call *call)
 {
     struct json_fault fault;
-    if (json_reader_finish(call->reader, &fault))
+    if (json_reader_finish(&call->reader, &fault))
         return true;
     fail_fault(call, &fault);
     return false;
@@ -59,21 +59,21 @@ static bool finish(struct op_call *call)
 static void take_resume(struct op_call *call, struct delivery_auth_request *request)
 {
     struct json_fault fault;
-    struct json_reader resume = json_take_object(call->reader, "resume", JSON_OPTIONAL);
+    struct json_reader resume = json_take_object(&call->reader, "resume", JSON_OPTIONAL);
     if (resume.object == NULL)
         return;
     request->resume_session = json_take_id(&resume, "session", JSON_REQUIRED);
     request->resume_n = json_take_number(&resume, "n", JSON_REQUIRED, 0, MAX_NUMBER);
-    if (!json_reader_finish(&resume, &fault) && !call->reader->failed) {
-        call->reader->failed = true;
-        call->reader->fault = fault;
+    if (!json_reader_finish(&resume, &fault) && !call->reader.failed) {
+        call->reader.failed = true;
+        call->reader.fault = fault;
     }
 }
 
 static void on_auth(struct op_call *call)
 {
     struct delivery_auth_request request = {.resume_session = 0};
-    request.token = json_take_text(call->reader, "token", JSON_REQUIRED, 1, MAX_TOKEN_BYTES);
+    request.token = json_take_text(&call->reader, "token", JSON_REQUIRED, 1, MAX_TOKEN_BYTES);
     take_resume(call, &request);
     if (finish(call))
         delivery_auth_ask(call->service->auth, call->connection, &request);
@@ -82,8 +82,8 @@ static void on_auth(struct op_call *call)
 static void on_send(struct op_call *call)
 {
     struct chat_content content;
-    int64_t chat_id = json_take_id(call->reader, "chat", JSON_REQUIRED);
-    chat_content_take(call->reader, &content);
+    int64_t chat_id = json_take_id(&call->reader, "chat", JSON_REQUIRED);
+    chat_content_take(&call->reader, &content);
     if (finish(call))
         delivery_send_message(call->service->sends, call->connection, call->id, chat_id, &content);
     chat_content_deinit(&content);
@@ -97,7 +97,7 @@ static void answer_ok(struct op_call *call)
 
 static void on_ack(struct op_call *call)
 {
-    int64_t n = json_take_number(call->reader, "n", JSON_REQUIRED, 0, MAX_NUMBER);
+    int64_t n = json_take_number(&call->reader, "n", JSON_REQUIRED, 0, MAX_NUMBER);
     if (!finish(call))
         return;
     if (device_ack(call->connection->device, n))
@@ -108,8 +108,8 @@ static void on_ack(struct op_call *call)
 
 static void on_read(struct op_call *call)
 {
-    int64_t chat_id = json_take_id(call->reader, "chat", JSON_REQUIRED);
-    int64_t seq = json_take_number(call->reader, "seq", JSON_REQUIRED, 1, MAX_NUMBER);
+    int64_t chat_id = json_take_id(&call->reader, "chat", JSON_REQUIRED);
+    int64_t seq = json_take_number(&call->reader, "seq", JSON_REQUIRED, 1, MAX_NUMBER);
     if (finish(call))
         delivery_receipts_read(call->service->receipts, call->connection, call->id, chat_id, seq);
 }
@@ -145,7 +145,7 @@ static void dispatch(struct op_call *call, const struct op *op)
         fail(call, PROBLEM_BAD_REQUEST, "/op: must be one of auth, send, ack, read, ping");
     } else if (!is_new && op->before_auth) {
         fail(call, PROBLEM_BAD_REQUEST, "/op: this connection is authenticated already");
-    } else if (op->needs_id && call->id.data == NULL && !call->reader->failed) {
+    } else if (op->needs_id && call->id.data == NULL && !call->reader.failed) {
         fail(call, PROBLEM_BAD_REQUEST, "/id: is required");
     } else {
         op->handler(call);
@@ -154,13 +154,13 @@ static void dispatch(struct op_call *call, const struct op *op)
 
 static void take_document(struct op_call *call, struct json_document *document)
 {
-    struct json_reader reader = json_reader_start(document, "");
-    call->reader = &reader;
-    struct text name = json_take_text(&reader, "op", JSON_REQUIRED, 1, MAX_OP_BYTES);
-    if (json_has(&reader, "id"))
-        call->id = json_take_text(&reader, "id", JSON_REQUIRED, 1, (size_t)limits.max_op_id_bytes);
-    if (reader.failed && call->connection->state != CONNECTION_NEW)
-        fail_fault(call, &reader.fault);
+    call->reader = json_reader_start(document, "");
+    struct text name = json_take_text(&call->reader, "op", JSON_REQUIRED, 1, MAX_OP_BYTES);
+    if (json_has(&call->reader, "id"))
+        call->id =
+            json_take_text(&call->reader, "id", JSON_REQUIRED, 1, (size_t)limits.max_op_id_bytes);
+    if (call->reader.failed && call->connection->state != CONNECTION_NEW)
+        fail_fault(call, &call->reader.fault);
     else
         dispatch(call, op_of(name));
 }

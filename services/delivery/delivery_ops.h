@@ -6,6 +6,7 @@
 #include "services/delivery/delivery_service.h"
 
 /* One text message of a connection that is NEW or OPEN; it may be closed by this. */
-void delivery_ops_take(struct delivery_service *service, struct connection *connection, struct text message);
+void delivery_ops_take(struct delivery_service *service, struct connection *connection,
+                       struct text message);
 
 #endif

@@ -12,13 +12,16 @@
 
 struct delivery_park;
 
-struct delivery_park *delivery_park_create(struct delivery_service *service, struct device_hub *hub);
+struct delivery_park *delivery_park_create(struct delivery_service *service,
+                                           struct device_hub *hub);
 void delivery_park_destroy(struct delivery_park **park);
 
 /* The event is in the gathering round: takes over the cursor's first reference on it. */
 void delivery_park_event(struct delivery_park *park, struct delivery_event *event);
-void delivery_park_pair(struct delivery_park *park, struct delivery_user *user, struct delivery_event *event);
-bool delivery_park_is_full(const struct delivery_park *park); /* more waits than is good: start over from the cursor */
+void delivery_park_pair(struct delivery_park *park, struct delivery_user *user,
+                        struct delivery_event *event);
+bool delivery_park_is_full(
+    const struct delivery_park *park); /* more waits than is good: start over from the cursor */
 bool delivery_park_is_empty(const struct delivery_park *park);
 /* Redis was lost: the feed will be read again for what the rounds hold. */
 void delivery_park_drop_rounds(struct delivery_park *park);

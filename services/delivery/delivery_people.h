@@ -33,12 +33,15 @@ struct delivery_user {
 struct delivery_people *delivery_people_create(struct device_hub *hub, size_t max_idle_users);
 void delivery_people_destroy(struct delivery_people **people); /* every device must be offline */
 
-struct delivery_user *delivery_people_find(struct delivery_people *people, int64_t user_id); /* NULL: unknown */
-struct delivery_user *delivery_people_user(struct delivery_people *people, int64_t user_id); /* makes one */
-struct device *delivery_people_device(struct delivery_people *people, int64_t device_id);    /* NULL: unknown */
+struct delivery_user *delivery_people_find(struct delivery_people *people,
+                                           int64_t user_id); /* NULL: unknown */
+struct delivery_user *delivery_people_user(struct delivery_people *people,
+                                           int64_t user_id); /* makes one */
+struct device *delivery_people_device(struct delivery_people *people,
+                                      int64_t device_id); /* NULL: unknown */
 /* Finds or makes the device; a new one is given the user's pairs. */
-struct device *delivery_people_add(struct delivery_people *people, int64_t user_id, int64_t device_id,
-                                   int64_t created_change);
+struct device *delivery_people_add(struct delivery_people *people, int64_t user_id,
+                                   int64_t device_id, int64_t created_change);
 void delivery_people_remove(struct delivery_people *people, struct device *device); /* offline */
 /* After something that kept a removed device alive has ended. */
 void delivery_people_let_go(struct delivery_people *people, struct device *device);
@@ -51,7 +54,8 @@ void delivery_people_disconnected(struct delivery_people *people, struct device 
 
 typedef void (*delivery_people_visit)(void *context, struct device *device);
 /* The visitor must not add or remove devices. */
-void delivery_people_each(struct delivery_people *people, delivery_people_visit visit, void *context);
+void delivery_people_each(struct delivery_people *people, delivery_people_visit visit,
+                          void *context);
 size_t delivery_people_device_count(const struct delivery_people *people);
 
 #endif

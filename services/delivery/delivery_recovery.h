@@ -18,14 +18,17 @@ struct delivery_recovery;
 
 struct delivery_recovery *delivery_recovery_create(struct delivery_service *service);
 void delivery_recovery_destroy(struct delivery_recovery **recovery);
-struct delivery_inbox_callbacks delivery_recovery_inbox_callbacks(struct delivery_recovery *recovery);
+struct delivery_inbox_callbacks
+delivery_recovery_inbox_callbacks(struct delivery_recovery *recovery);
 
 /* The shard is ours and the cursors are known. */
-void delivery_recovery_begin(struct delivery_recovery *recovery, const struct delivery_shard *shard);
+void delivery_recovery_begin(struct delivery_recovery *recovery,
+                             const struct delivery_shard *shard);
 void delivery_recovery_lose(struct delivery_recovery *recovery, const char *reason);
 /* Too many events wait for devices that do not acknowledge, and nothing can be parked: those devices must go. */
 void delivery_recovery_relieve(struct delivery_recovery *recovery);
-void delivery_recovery_superseded(struct delivery_recovery *recovery); /* another process owns the shard: ends this one */
+void delivery_recovery_superseded(
+    struct delivery_recovery *recovery); /* another process owns the shard: ends this one */
 void delivery_recovery_pump(struct delivery_recovery *recovery);
 bool delivery_recovery_parks(const struct delivery_recovery *recovery, uint32_t partition);
 bool delivery_recovery_is_up(const struct delivery_recovery *recovery);

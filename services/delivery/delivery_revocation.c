@@ -111,6 +111,20 @@ static void tell(struct waiter **list, bool ok)
     }
 }
 
+/* The feed has no gaps. Should it have one all the same, standing still before it would be worse than passing it. */
+static void apply_all(struct delivery_revocation *revocation,
+                      const struct user_changes_reply *reply)
+{
+    for (size_t i = 0; i < reply->changes_count; i++) {
+        const struct user_change *change = &reply->changes[i];
+        if (change->offset > revocation->offset + 1)
+            log_error("user_changes_gap", LOG_NUMBER("after", revocation->offset),
+                      LOG_NUMBER("next", change->offset));
+        if (change->offset > revocation->offset)
+            apply(revocation, change);
+    }
+}
+
 static void on_changes(void *context, const struct rpc_result *result)
 {
     struct delivery_revocation *revocation = context;
@@ -124,9 +138,7 @@ static void on_changes(void *context, const struct rpc_result *result)
         revocation->ready = true;
         tell(&revocation->asked, true);
     } else {
-        for (size_t i = 0; i < reply->changes_count; i++)
-            if (reply->changes[i].offset == revocation->offset + 1)
-                apply(revocation, &reply->changes[i]);
+        apply_all(revocation, reply);
         metric_set(&offset_gauge, revocation->offset);
         if (reply->changes_count == PAGE) {
             ask(revocation); /* a full page: those who wait need the rest */

@@ -14,14 +14,22 @@ typedef void (*delivery_on_caught_up)(void *context, bool ok); /* never before t
 struct delivery_revocation *delivery_revocation_create(struct delivery_service *service);
 void delivery_revocation_destroy(struct delivery_revocation **revocation);
 /* Reads all changes that are there when this is called, or says that it could not. */
-void delivery_revocation_catch_up(struct delivery_revocation *revocation, delivery_on_caught_up callback, void *context);
-bool delivery_revocation_is_ready(const struct delivery_revocation *revocation); /* knows where the feed is */
-bool delivery_revocation_is_current(const struct delivery_revocation *revocation); /* the user daemon answers */
+void delivery_revocation_catch_up(struct delivery_revocation *revocation,
+                                  delivery_on_caught_up callback, void *context);
+bool delivery_revocation_is_ready(
+    const struct delivery_revocation *revocation); /* knows where the feed is */
+bool delivery_revocation_is_current(
+    const struct delivery_revocation *revocation); /* the user daemon answers */
 int64_t delivery_revocation_offset(const struct delivery_revocation *revocation);
 
 /* A session that was valid when the feed's head was `valid_at`: has it ended in what has been read since? */
-enum delivery_session_state { DELIVERY_SESSION_VALID, DELIVERY_SESSION_ENDED, DELIVERY_SESSION_UNKNOWN };
-enum delivery_session_state delivery_revocation_session(const struct delivery_revocation *revocation, int64_t session_id,
-                                                        int64_t valid_at);
+enum delivery_session_state {
+    DELIVERY_SESSION_VALID,
+    DELIVERY_SESSION_ENDED,
+    DELIVERY_SESSION_UNKNOWN
+};
+enum delivery_session_state
+delivery_revocation_session(const struct delivery_revocation *revocation, int64_t session_id,
+                            int64_t valid_at);
 
 #endif

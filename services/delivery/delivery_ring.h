@@ -7,8 +7,9 @@
 struct delivery_entry {
     struct delivery_ref ref;
     union {
-        struct delivery_event *event; /* waiting entries of a connected device: what to send; else NULL */
-        int64_t sent_at_ms;           /* entries of a window */
+        struct delivery_event
+            *event;         /* waiting entries of a connected device: what to send; else NULL */
+        int64_t sent_at_ms; /* entries of a window */
     } u;
 };
 
@@ -20,8 +21,10 @@ struct delivery_ring {
 };
 
 void delivery_ring_push(struct delivery_ring *ring, const struct delivery_entry *entry);
-struct delivery_entry *delivery_ring_at(const struct delivery_ring *ring, uint32_t place); /* 0: the oldest */
-void delivery_ring_pop(struct delivery_ring *ring); /* the oldest; the memory goes with the last one */
+struct delivery_entry *delivery_ring_at(const struct delivery_ring *ring,
+                                        uint32_t place); /* 0: the oldest */
+void delivery_ring_pop(
+    struct delivery_ring *ring); /* the oldest; the memory goes with the last one */
 void delivery_ring_clear(struct delivery_ring *ring);
 
 #endif

@@ -19,14 +19,16 @@ struct delivery_roster {
 
 typedef void (*delivery_rosters_loaded)(void *context); /* some that were missing are there now */
 
-struct delivery_rosters *delivery_rosters_create(struct delivery_service *service, delivery_rosters_loaded on_loaded,
-                                                 void *context);
+struct delivery_rosters *delivery_rosters_create(struct delivery_service *service,
+                                                 delivery_rosters_loaded on_loaded, void *context);
 void delivery_rosters_destroy(struct delivery_rosters **rosters);
 
 /* NULL when it is not there, or not from that seq on: then it is being asked for. Valid until the next call. */
-const struct delivery_roster *delivery_rosters_find(struct delivery_rosters *rosters, int64_t chat_id, int64_t seq);
+const struct delivery_roster *delivery_rosters_find(struct delivery_rosters *rosters,
+                                                    int64_t chat_id, int64_t seq);
 /* What is there already, or NULL. */
-const struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *rosters, int64_t chat_id);
+const struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *rosters,
+                                                    int64_t chat_id);
 /* What a membership event says, before it is delivered. */
 void delivery_rosters_apply(struct delivery_rosters *rosters, const struct delivery_event *event);
 bool delivery_span_covers(const struct chat_span *span, int64_t seq);

@@ -10,8 +10,10 @@ struct delivery_rounds;
 struct delivery_rounds *delivery_rounds_create(struct delivery_service *service);
 void delivery_rounds_destroy(struct delivery_rounds **rounds);
 void delivery_rounds_add_event(struct delivery_rounds *rounds, struct delivery_event *event);
-void delivery_rounds_add_pair(struct delivery_rounds *rounds, struct delivery_user *user, struct delivery_event *event);
-void delivery_rounds_turn(struct delivery_rounds *rounds); /* the gathering round is checked, unless another one is */
+void delivery_rounds_add_pair(struct delivery_rounds *rounds, struct delivery_user *user,
+                              struct delivery_event *event);
+void delivery_rounds_turn(
+    struct delivery_rounds *rounds); /* the gathering round is checked, unless another one is */
 void delivery_rounds_drop(struct delivery_rounds *rounds);
 bool delivery_rounds_are_gathering(const struct delivery_rounds *rounds);
 bool delivery_rounds_are_empty(const struct delivery_rounds *rounds);

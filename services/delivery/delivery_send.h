@@ -15,8 +15,8 @@ struct delivery_sends;
 struct delivery_sends *delivery_sends_create(struct delivery_service *service);
 void delivery_sends_destroy(struct delivery_sends **sends);
 /* Copies what it needs. Answered with `ok` or `error` under that id. */
-void delivery_send_message(struct delivery_sends *sends, struct connection *connection, struct text id, int64_t chat_id,
-                           const struct chat_content *content);
+void delivery_send_message(struct delivery_sends *sends, struct connection *connection,
+                           struct text id, int64_t chat_id, const struct chat_content *content);
 bool delivery_sends_are_empty(const struct delivery_sends *sends);
 
 #endif

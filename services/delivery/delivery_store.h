@@ -10,17 +10,22 @@ struct delivery_store;
 struct loop;
 
 struct delivery_shard {
-    int64_t epoch;          /* ours */
-    int64_t redis_epoch;    /* 0: there was none yet */
+    int64_t epoch;       /* ours */
+    int64_t redis_epoch; /* 0: there was none yet */
     int64_t started_change;
     const int64_t *partitions, *offsets; /* the cursors; borrowed until the callback returns */
     size_t cursor_count;
 };
 
-enum delivery_stored { DELIVERY_STORED, DELIVERY_NOT_STORED, DELIVERY_SUPERSEDED /* another process owns the shard */ };
+enum delivery_stored {
+    DELIVERY_STORED,
+    DELIVERY_NOT_STORED,
+    DELIVERY_SUPERSEDED /* another process owns the shard */
+};
 
 /* Callbacks are never called before the call returns. */
-typedef void (*delivery_on_shard)(void *context, const struct delivery_shard *shard); /* NULL: try again */
+typedef void (*delivery_on_shard)(void *context,
+                                  const struct delivery_shard *shard); /* NULL: try again */
 typedef void (*delivery_on_stored)(void *context, enum delivery_stored outcome);
 
 struct delivery_store *delivery_store_create(struct loop *loop);
@@ -29,10 +34,13 @@ bool delivery_store_is_connected(const struct delivery_store *store);
 const char *delivery_store_last_error(const struct delivery_store *store);
 
 /* Makes this process the owner of its shard. */
-void delivery_store_take_shard(struct delivery_store *store, delivery_on_shard callback, void *context);
-void delivery_store_save_redis_epoch(struct delivery_store *store, int64_t epoch, int64_t redis_epoch,
-                                     int64_t started_change, delivery_on_stored callback, void *context);
-void delivery_store_save_cursors(struct delivery_store *store, int64_t epoch, const int64_t *partitions,
-                                 const int64_t *offsets, size_t count, delivery_on_stored callback, void *context);
+void delivery_store_take_shard(struct delivery_store *store, delivery_on_shard callback,
+                               void *context);
+void delivery_store_save_redis_epoch(struct delivery_store *store, int64_t epoch,
+                                     int64_t redis_epoch, int64_t started_change,
+                                     delivery_on_stored callback, void *context);
+void delivery_store_save_cursors(struct delivery_store *store, int64_t epoch,
+                                 const int64_t *partitions, const int64_t *offsets, size_t count,
+                                 delivery_on_stored callback, void *context);
 
 #endif

@@ -24,20 +24,23 @@ struct delivery_ws {
 };
 
 /* delivery_ws.c */
-void delivery_ws_drop(struct delivery_ws *ws, struct connection *connection); /* the socket is gone, or goes now */
+void delivery_ws_drop(struct delivery_ws *ws,
+                      struct connection *connection); /* the socket is gone, or goes now */
 void delivery_ws_read_events(struct connection *connection, bool on);
 
 /* delivery_output.c */
 void delivery_output_raw(struct delivery_ws *ws, struct connection *connection, struct text bytes);
-void delivery_output_frame(struct delivery_ws *ws, struct connection *connection, enum websocket_opcode opcode,
-                           struct text payload);
+void delivery_output_frame(struct delivery_ws *ws, struct connection *connection,
+                           enum websocket_opcode opcode, struct text payload);
 void delivery_output_flush(void *ws);
 void delivery_output_free(struct delivery_ws *ws, struct connection *connection);
 size_t delivery_output_pending(const struct connection *connection);
 
 /* delivery_wheel.c */
-void delivery_wheel_add(struct delivery_ws *ws, struct connection *connection, int64_t due_ms); /* or moves */
+void delivery_wheel_add(struct delivery_ws *ws, struct connection *connection,
+                        int64_t due_ms); /* or moves */
 void delivery_wheel_remove(struct connection *connection);
-void delivery_wheel_turn(struct delivery_ws *ws, int64_t now_ms, void (*check)(struct delivery_ws *, struct connection *, int64_t now_ms));
+void delivery_wheel_turn(struct delivery_ws *ws, int64_t now_ms,
+                         void (*check)(struct delivery_ws *, struct connection *, int64_t now_ms));
 
 #endif
