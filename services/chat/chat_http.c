@@ -1,5 +1,6 @@
 /* Routes to handlers; no business. */
 #include "services/chat/chat_handlers.h"
+#include "shared/daemon/daemon_rest.h"
 
 /* Which partition a chat is in is known once Postgres was reached for the first time. */
 static bool is_able(const struct chat_service *service, struct http_request *request)
@@ -33,19 +34,11 @@ static const struct http_route routes[] = {
 struct http_server *chat_http_create(struct chat_service *service, char *message_out,
                                      int message_size)
 {
-    struct http_server_options options = {
-        .path = daemon_socket_path("chat", "http"),
-        .routes = routes,
-        .route_count = sizeof routes / sizeof routes[0],
-        .service = service,
-        .authenticate = authenticator_check,
-        .authenticator_context = service->authenticator,
-        .max_body_bytes = (size_t)limits.max_body_bytes,
-        .max_header_bytes = (size_t)daemon_settings.max_header_bytes,
-        .deadline_ms = daemon_settings.request_deadline_ms,
-        .idle_timeout_ms = daemon_settings.idle_timeout_ms,
-        .max_requests = (size_t)daemon_settings.max_requests,
-        .metrics_service = "chat",
-    };
+    struct http_server_options options = daemon_rest_options("chat");
+    options.routes = routes;
+    options.route_count = sizeof routes / sizeof routes[0];
+    options.service = service;
+    options.authenticate = authenticator_check;
+    options.authenticator_context = service->authenticator;
     return http_server_create(service->loop, &options, message_out, message_size);
 }

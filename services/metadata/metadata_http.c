@@ -4,6 +4,7 @@
 #include "services/metadata/metadata_chats.h"
 #include "services/metadata/metadata_list.h"
 #include "services/metadata/metadata_members.h"
+#include "shared/daemon/daemon_rest.h"
 
 static void get_limits(void *service, struct http_request *request)
 {
@@ -31,19 +32,11 @@ static const struct http_route routes[] = {
 struct http_server *metadata_http_create(struct metadata_service *service, char *message_out,
                                          int message_size)
 {
-    struct http_server_options options = {
-        .path = daemon_socket_path("metadata", "http"),
-        .routes = routes,
-        .route_count = sizeof routes / sizeof routes[0],
-        .service = service,
-        .authenticate = authenticator_check,
-        .authenticator_context = service->authenticator,
-        .max_body_bytes = (size_t)limits.max_body_bytes,
-        .max_header_bytes = (size_t)daemon_settings.max_header_bytes,
-        .deadline_ms = daemon_settings.request_deadline_ms,
-        .idle_timeout_ms = daemon_settings.idle_timeout_ms,
-        .max_requests = (size_t)daemon_settings.max_requests,
-        .metrics_service = "metadata",
-    };
+    struct http_server_options options = daemon_rest_options("metadata");
+    options.routes = routes;
+    options.route_count = sizeof routes / sizeof routes[0];
+    options.service = service;
+    options.authenticate = authenticator_check;
+    options.authenticator_context = service->authenticator;
     return http_server_create(service->loop, &options, message_out, message_size);
 }

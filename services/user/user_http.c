@@ -1,6 +1,7 @@
 /* Routes to handlers. The first match wins: the words `me` and `current` stand before the ids. */
 #include "services/user/user_handlers.h"
 #include "services/user/user_service.h"
+#include "shared/daemon/daemon_rest.h"
 
 static const struct http_route routes[] = {
     {HTTP_POST, "/v1/users", NULL, HTTP_PUBLIC | HTTP_BODY, user_accounts_register},
@@ -22,19 +23,11 @@ static const struct http_route routes[] = {
 struct http_server *user_http_create(struct loop *loop, struct user_service *service,
                                      char *message_out, int message_size)
 {
-    struct http_server_options options = {
-        .path = daemon_socket_path("user", "http"),
-        .routes = routes,
-        .route_count = sizeof routes / sizeof routes[0],
-        .service = service,
-        .authenticate = user_tokens_authenticate,
-        .authenticator_context = service->tokens,
-        .max_body_bytes = (size_t)limits.max_body_bytes,
-        .max_header_bytes = (size_t)daemon_settings.max_header_bytes,
-        .deadline_ms = daemon_settings.request_deadline_ms,
-        .idle_timeout_ms = daemon_settings.idle_timeout_ms,
-        .max_requests = (size_t)daemon_settings.max_requests,
-        .metrics_service = "user",
-    };
+    struct http_server_options options = daemon_rest_options("user");
+    options.routes = routes;
+    options.route_count = sizeof routes / sizeof routes[0];
+    options.service = service;
+    options.authenticate = user_tokens_authenticate;
+    options.authenticator_context = service->tokens;
     return http_server_create(loop, &options, message_out, message_size);
 }
