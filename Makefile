@@ -100,7 +100,9 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 all: daemons ## the library and the daemons (default)
 daemons: $(LIBRARY) $(DAEMONS)
+	@:
 tests: daemons $(REPLAY) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
+	@:
 
 # Packages first, then the build: on a bare machine there is no compiler before this has run.
 install-run:
@@ -145,6 +147,7 @@ replay: install-replay ## LOG=file: a chat log through the real system, every de
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' PARLEY_VARIANT='$(VARIANT)' exec tests/replay/run "$(LOG)"
 
 fuzzers: $(FUZZERS)
+	@:
 fuzz: install-fuzz ## every decoder under ASan and UBSan, FUZZ_SECONDS each (default 10), from tests/fuzz/corpus
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) fuzzers
 	$(Q)BUILD_DIR='$(BUILD_DIR)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/run fuzz
