@@ -5,11 +5,9 @@
 
 #include "services/delivery/delivery_connection.h"
 #include "services/delivery/delivery_cursor.h"
-#include "services/delivery/delivery_fanout.h"
-#include "services/delivery/delivery_feed.h"
 #include "services/delivery/delivery_park.h"
+#include "services/delivery/delivery_refill.h"
 #include "services/delivery/delivery_revocation.h"
-#include "services/delivery/delivery_stream.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
 #include "shared/base/id.h"
@@ -32,8 +30,7 @@ struct delivery_recovery {
     int64_t redis_epoch;
     int64_t started_change;
     int64_t away_since_ms;
-    struct delivery_stream **again; /* by partition; NULL: it parks what comes */
-    bool *suspended;                /* by partition */
+    struct delivery_refill *refill;
     uint32_t partition_count;
     int64_t *rewrites; /* devices whose inboxes must be emptied or marked */
     size_t rewrite_count, rewrite_capacity;
@@ -98,15 +95,6 @@ static void lose_device(void *context, struct device *device)
     device_on_lost(device);
 }
 
-static void stop_reading_again(struct delivery_recovery *recovery)
-{
-    for (uint32_t i = 0; i < recovery->partition_count; i++) {
-        delivery_stream_destroy(&recovery->again[i]);
-        recovery->suspended[i] = true;
-        delivery_cursor_freeze(recovery->service->cursor, i);
-    }
-}
-
 void delivery_recovery_lose(struct delivery_recovery *recovery, const char *reason)
 {
     struct delivery_service *service = recovery->service;
@@ -118,7 +106,7 @@ void delivery_recovery_lose(struct delivery_recovery *recovery, const char *reas
         metric_add(&losses_total, 1);
         recovery->away_since_ms = clock_monotonic_ms();
         service->hub.inboxes = DEVICE_INBOXES_AWAY;
-        stop_reading_again(recovery);
+        delivery_refill_suspend(recovery->refill);
         recovery->rewrite_count = 0;
         delivery_park_drop_rounds(service->park);
         delivery_people_each(service->people, lose_device, NULL);
@@ -148,62 +136,15 @@ void delivery_recovery_relieve(struct delivery_recovery *recovery)
 
 /* --- filling --- */
 
-static bool take_again(void *context, struct delivery_event *event)
-{
-    struct delivery_recovery *recovery = context;
-    struct delivery_service *service = recovery->service;
-    const struct delivery_ref *ref = &event->ref;
-    if (ref->offset > delivery_feed_position(service->feed, ref->partition) ||
-        service->hub.waiting > delivery_settings.max_queued_parks / 2 ||
-        !delivery_fanout_is_ready(service, event))
-        return false;
-    event->mode = DELIVERY_PARK_ONLY;
-    delivery_cursor_hold(service->cursor, ref->partition, ref->offset);
-    delivery_fanout_event(service, event);
-    return true;
-}
-
 static void up_device(void *context, struct device *device)
 {
     (void)context;
     device_on_up(device);
 }
 
-/* Reads on in each partition; a partition that has met the live feed parks what comes from now on. True: all have. */
-static bool fill(struct delivery_recovery *recovery)
-{
-    struct delivery_service *service = recovery->service;
-    bool level = true;
-    for (uint32_t i = 0; i < recovery->partition_count; i++) {
-        if (!recovery->suspended[i])
-            continue;
-        int64_t position = delivery_feed_position(service->feed, i);
-        delivery_stream_expect(recovery->again[i], position);
-        delivery_stream_pump(recovery->again[i]);
-        if (delivery_stream_position(recovery->again[i]) < position) {
-            level = false;
-            continue;
-        }
-        recovery->suspended[i] = false;
-        delivery_cursor_thaw(service->cursor, i);
-        delivery_stream_destroy(&recovery->again[i]);
-    }
-    return level;
-}
-
-static void start_filling(struct delivery_recovery *recovery)
-{
-    struct delivery_service *service = recovery->service;
-    for (uint32_t i = 0; i < recovery->partition_count; i++) {
-        int64_t durable = delivery_cursor_durable(service->cursor, i);
-        recovery->again[i] = delivery_stream_create(service, i, durable, take_again, recovery);
-    }
-    change_state(recovery, FILLING);
-}
-
 void delivery_recovery_pump(struct delivery_recovery *recovery)
 {
-    if (recovery->state != FILLING || !fill(recovery) || recovery->state != FILLING)
+    if (recovery->state != FILLING || !delivery_refill_turn(recovery->refill))
         return;
     recovery->service->hub.inboxes = DEVICE_INBOXES_UP;
     change_state(recovery, UP);
@@ -245,8 +186,10 @@ static void rewrite_page(struct delivery_recovery *recovery)
         if (device != NULL)
             device_rewrite(device);
     }
-    if (recovery->rewrite_count == 0)
-        start_filling(recovery);
+    if (recovery->rewrite_count == 0) {
+        delivery_refill_start(recovery->refill);
+        change_state(recovery, FILLING);
+    }
 }
 
 /* --- which Redis is it? --- */
@@ -405,7 +348,7 @@ delivery_recovery_inbox_callbacks(struct delivery_recovery *recovery)
 
 bool delivery_recovery_parks(const struct delivery_recovery *recovery, uint32_t partition)
 {
-    return recovery->begun && !recovery->suspended[partition];
+    return recovery->begun && delivery_refill_is_done(recovery->refill, partition);
 }
 
 bool delivery_recovery_is_up(const struct delivery_recovery *recovery)
@@ -431,9 +374,8 @@ void delivery_recovery_begin(struct delivery_recovery *recovery, const struct de
     recovery->redis_epoch = shard->redis_epoch;
     recovery->started_change = shard->started_change;
     recovery->partition_count = delivery_cursor_partitions(recovery->service->cursor);
-    recovery->again = mem_array(recovery->partition_count, sizeof(struct delivery_stream *));
-    recovery->suspended = mem_array(recovery->partition_count, sizeof *recovery->suspended);
-    stop_reading_again(recovery);
+    recovery->refill = delivery_refill_create(recovery->service);
+    delivery_refill_suspend(recovery->refill);
     recovery->away_since_ms = clock_monotonic_ms();
     recovery->begun = true;
     try_hello(recovery);
@@ -455,11 +397,8 @@ void delivery_recovery_destroy(struct delivery_recovery **recovery)
 {
     if (*recovery == NULL)
         return;
-    for (uint32_t i = 0; i < (*recovery)->partition_count; i++)
-        delivery_stream_destroy(&(*recovery)->again[i]);
+    delivery_refill_destroy(&(*recovery)->refill);
     loop_timer_destroy(&(*recovery)->tick);
-    mem_free((*recovery)->again);
-    mem_free((*recovery)->suspended);
     mem_free((*recovery)->rewrites);
     mem_free(*recovery);
     *recovery = NULL;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "services/delivery/delivery_ops.h"
-#include "services/delivery/delivery_origin.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_ws_internal.h"
 #include "shared/base/clock.h"
@@ -18,9 +17,6 @@
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
-#define MAX_HEAD_BYTES     8192
-#define CLOSE_DEADLINE_MS  2000
-#define MISSED_PINGS_MAX   2
 #define VIOLATIONS_MAX     20
 #define VIOLATIONS_SPAN_MS 10000
 #define BYE_RETRY_MAX_S    3
@@ -33,10 +29,6 @@ static struct metric accepted_total = {.name = "parley_delivery_accepted_total",
                                        .labels = "",
                                        .help = "Sockets that were accepted.",
                                        .kind = METRIC_COUNTER};
-static struct metric refused_total = {.name = "parley_delivery_upgrades_refused_total",
-                                      .labels = "",
-                                      .help = "Upgrade requests that were refused.",
-                                      .kind = METRIC_COUNTER};
 #define CLOSE_METRIC(code_)                                                      \
     {                                                                            \
         .name = "parley_delivery_closes_total", .labels = "code=\"" #code_ "\"", \
@@ -99,8 +91,8 @@ void delivery_ws_drop(struct delivery_ws *ws, struct connection *connection)
     delivery_ws_let_go(ws, connection);
 }
 
-static void send_close(struct delivery_ws *ws, struct connection *connection, int code,
-                       const char *reason)
+void delivery_ws_send_close(struct delivery_ws *ws, struct connection *connection, int code,
+                            const char *reason)
 {
     char payload[WEBSOCKET_CONTROL_MAX];
     payload[0] = (char)(code >> 8);
@@ -122,7 +114,7 @@ void delivery_ws_close(struct delivery_ws *ws, struct connection *connection, en
     if (connection->state == CONNECTION_HANDSHAKE)
         delivery_ws_drop(ws, connection);
     else if (connection->state < CONNECTION_CLOSING)
-        send_close(ws, connection, (int)code, reason);
+        delivery_ws_send_close(ws, connection, (int)code, reason);
 }
 
 void delivery_ws_violation(struct delivery_ws *ws, struct connection *connection)
@@ -136,119 +128,15 @@ void delivery_ws_violation(struct delivery_ws *ws, struct connection *connection
         delivery_ws_close(ws, connection, CLOSE_VIOLATIONS, "too many violations");
 }
 
-/* --- deadlines --- */
-
-static int64_t next_check_ms(const struct connection *connection)
-{
-    if (connection->state != CONNECTION_OPEN)
-        return connection->deadline_ms;
-    int64_t at_ms = connection->heard_ms + limits.heartbeat_ms * (1 + connection->missed_pings);
-    int64_t expiry_ms = clock_monotonic_ms() + (connection->expires_at_ms - clock_wall_ms());
-    if (expiry_ms < at_ms)
-        at_ms = expiry_ms;
-    int64_t stuck_ms = connection->progress_ms + delivery_settings.slow_close_ms;
-    return connection->is_blocked && stuck_ms < at_ms ? stuck_ms : at_ms;
-}
-
-void delivery_ws_check_later(struct delivery_ws *ws, struct connection *connection)
-{
-    if (connection->state != CONNECTION_CLOSED)
-        delivery_wheel_add(ws, connection, next_check_ms(connection));
-}
-
-static void check_unfinished(struct delivery_ws *ws, struct connection *connection)
-{
-    if (connection->state == CONNECTION_NEW || connection->state == CONNECTION_AUTHENTICATING)
-        send_close(ws, connection, CLOSE_NOT_AUTHENTICATED, "not authenticated in time");
-    else
-        delivery_ws_drop(ws, connection);
-}
-
-static void check_open(struct delivery_ws *ws, struct connection *connection, int64_t now_ms)
-{
-    bool stuck = connection->is_blocked &&
-                 now_ms - connection->progress_ms >= delivery_settings.slow_close_ms;
-    if (connection->expires_at_ms <= clock_wall_ms()) {
-        delivery_ws_close(ws, connection, CLOSE_NOT_AUTHENTICATED, "the token has expired");
-    } else if (stuck) {
-        delivery_ws_close(ws, connection, CLOSE_TOO_SLOW, "too slow");
-    } else if (connection->missed_pings >= MISSED_PINGS_MAX) {
-        delivery_ws_drop(ws, connection);
-    } else {
-        connection->missed_pings++;
-        delivery_output_frame(ws, connection, WEBSOCKET_PING, TEXT_NONE);
-        delivery_ws_check_later(ws, connection);
-    }
-}
-
-static void check(struct delivery_ws *ws, struct connection *connection, int64_t now_ms)
-{
-    if (next_check_ms(connection) > now_ms)
-        delivery_ws_check_later(ws, connection);
-    else if (connection->state == CONNECTION_OPEN)
-        check_open(ws, connection, now_ms);
-    else
-        check_unfinished(ws, connection);
-}
-
-static void on_second(void *context)
-{
-    struct delivery_ws *ws = context;
-    delivery_wheel_turn(ws, clock_monotonic_ms(), check);
-}
-
-/* --- the upgrade --- */
-
-static void refuse_upgrade(struct delivery_ws *ws, struct connection *connection, int status)
-{
-    struct buffer answer = BUFFER_EMPTY;
-    websocket_handshake_refuse(status, &answer);
-    delivery_output_raw(ws, connection, buffer_text(&answer));
-    buffer_deinit(&answer);
-    metric_add(&refused_total, 1);
-    connection->ignores_input = connection->fd_closes_when_sent = true;
-    connection->state = CONNECTION_CLOSING;
-    connection->deadline_ms = clock_monotonic_ms() + CLOSE_DEADLINE_MS;
-    delivery_wheel_add(ws, connection, connection->deadline_ms);
-}
-
-static size_t read_upgrade(struct delivery_ws *ws, struct connection *connection, struct text bytes)
-{
-    struct websocket_handshake handshake;
-    size_t consumed = 0;
-    int status = 0;
-    switch (websocket_handshake_read(bytes, MAX_HEAD_BYTES, &handshake, &consumed, &status)) {
-    case WEBSOCKET_HANDSHAKE_MORE:
-        return 0;
-    case WEBSOCKET_HANDSHAKE_REFUSED:
-        refuse_upgrade(ws, connection, status);
-        return bytes.length;
-    case WEBSOCKET_HANDSHAKE_DONE:
-        break;
-    }
-    if (strcmp(handshake.path, "/v1/ws") != 0 || ws->service->draining ||
-        !delivery_origin_is_allowed(&handshake, delivery_settings.allowed_origins)) {
-        bool is_elsewhere = strcmp(handshake.path, "/v1/ws") != 0;
-        refuse_upgrade(ws, connection, is_elsewhere ? 404 : ws->service->draining ? 503 : 403);
-        return bytes.length;
-    }
-    struct buffer answer = BUFFER_EMPTY;
-    websocket_handshake_answer(&handshake, &answer);
-    delivery_output_raw(ws, connection, buffer_text(&answer));
-    buffer_deinit(&answer);
-    connection->state = CONNECTION_NEW;
-    return consumed;
-}
-
 /* --- frames --- */
 
 static void on_peer_close(struct delivery_ws *ws, struct connection *connection, int code)
 {
     connection->peer_closed = connection->ignores_input = true;
     if (connection->state < CONNECTION_CLOSING && code != 1005)
-        send_close(ws, connection, code, "");
+        delivery_ws_send_close(ws, connection, code, "");
     else if (connection->state < CONNECTION_CLOSING)
-        send_close(ws, connection, CLOSE_NORMAL, "");
+        delivery_ws_send_close(ws, connection, CLOSE_NORMAL, "");
     else if (delivery_output_pending(connection) == 0)
         delivery_ws_drop(ws, connection);
 }
@@ -272,7 +160,7 @@ static void on_frame(struct delivery_ws *ws, struct connection *connection,
     case WEBSOCKET_FAILED:
         connection->ignores_input = true;
         if (is_open)
-            send_close(ws, connection, code, "");
+            delivery_ws_send_close(ws, connection, code, "");
         break;
     case WEBSOCKET_GOT_PONG:
     case WEBSOCKET_NEED_MORE:
@@ -307,7 +195,7 @@ static void take_bytes(struct delivery_ws *ws, struct connection *connection, ch
 {
     size_t done = 0;
     if (connection->state == CONNECTION_HANDSHAKE)
-        done = read_upgrade(ws, connection, (struct text){bytes, length});
+        done = delivery_upgrade_read(ws, connection, (struct text){bytes, length});
     if (connection->state != CONNECTION_HANDSHAKE && connection->state != CONNECTION_CLOSED)
         done += read_frames(ws, connection, bytes + done, length - done);
     if (connection->state == CONNECTION_CLOSED)
@@ -453,11 +341,10 @@ struct delivery_ws *delivery_ws_create(struct delivery_service *service, char *m
         return NULL;
     }
     ws->flush = loop_deferred_create(service->loop, delivery_output_flush, ws);
-    ws->second = loop_timer_create(service->loop, on_second, ws);
+    ws->second = loop_timer_create(service->loop, delivery_deadlines_turn, ws);
     loop_timer_repeat(ws->second, 250);
     metrics_register(&connections_gauge);
     metrics_register(&accepted_total);
-    metrics_register(&refused_total);
     for (size_t i = 0; i < sizeof closes / sizeof closes[0]; i++)
         metrics_register(&closes[i]);
     return ws;

@@ -5,9 +5,10 @@
 #include "services/delivery/delivery_ws.h"
 #include "shared/net/listener.h"
 
-#define WHEEL_SLOTS 64 /* seconds; what is due later is looked at again then */
-#define READ_BYTES  65536
-#define POOL_MAX    256
+#define WHEEL_SLOTS       64 /* seconds; what is due later is looked at again then */
+#define READ_BYTES        65536
+#define CLOSE_DEADLINE_MS 2000 /* for the peer's part of the closing handshake */
+#define POOL_MAX          256
 
 struct delivery_ws {
     struct delivery_service *service;
@@ -27,6 +28,17 @@ struct delivery_ws {
 void delivery_ws_drop(struct delivery_ws *ws,
                       struct connection *connection); /* the socket is gone, or goes now */
 void delivery_ws_read_events(struct connection *connection, bool on);
+
+void delivery_ws_send_close(struct delivery_ws *ws, struct connection *connection, int code,
+                            const char *reason);
+
+/* delivery_upgrade.c */
+/* How many bytes were the request; the connection is HANDSHAKE still (more is needed), NEW, or CLOSING (refused). */
+size_t delivery_upgrade_read(struct delivery_ws *ws, struct connection *connection,
+                             struct text bytes);
+
+/* delivery_deadlines.c */
+void delivery_deadlines_turn(void *ws); /* checks what is due by now */
 
 /* delivery_output.c */
 void delivery_output_raw(struct delivery_ws *ws, struct connection *connection, struct text bytes);
