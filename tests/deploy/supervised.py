@@ -1,5 +1,7 @@
 """A supervisor under test: its own folders and ports, a table of processes, and a way to look at what it started."""
 
+import atexit
+import functools
 import os
 import re
 import shutil
@@ -10,6 +12,23 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NOBODY = 65534
+
+
+@functools.cache
+def open_root():
+    """The checkout, or what of it another user needs in a copy, when it lies where only root may go."""
+    reaches = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", "test", "-x", f"{ROOT}/deploy/supervisor"]
+    if os.getuid() != 0 or subprocess.run(reaches, check=False).returncode == 0:
+        return ROOT
+    copy = tempfile.mkdtemp(prefix="parley-checkout-")
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    build = os.path.join(os.environ.get("BUILD_DIR", "build"), os.environ.get("VARIANT", "release"), "bin")
+    for name in ("deploy", "web", "api", "docs", "sql", build):
+        if os.path.isdir(f"{ROOT}/{name}"):
+            shutil.copytree(f"{ROOT}/{name}", f"{copy}/{name}")
+    subprocess.run(["chmod", "-R", "go=u-w", copy], check=True)
+    return copy
 
 # The rows of the real table that need no daemon.
 SERVERS = ("postgres", "migrate", "redis", "nginx")
@@ -67,6 +86,7 @@ class Supervised:
         if user:
             os.chmod(self.folder, 0o777)
             shutil.chown(self.run_dir, user)
+        self.root = open_root() if user else ROOT
         self.process = None
         self.output = os.path.join(self.folder, "output")
 
@@ -78,18 +98,18 @@ class Supervised:
 
     def command(self, *words):
         if self.user:
-            return ["setpriv", f"--reuid={self.user}", "--clear-groups", "--regid=65534", *words]
+            return ["setpriv", f"--reuid={self.user}", "--clear-groups", f"--regid={NOBODY}", *words]
         return list(words)
 
     def deploy(self, program, *arguments, **settings):
-        return subprocess.run(self.command(f"{ROOT}/deploy/{program}", *arguments), text=True, timeout=60,
+        return subprocess.run(self.command(f"{self.root}/deploy/{program}", *arguments), text=True, timeout=60,
                               env={**self.environment, **settings}, stdin=subprocess.DEVNULL, capture_output=True,
                               check=False)
 
-    def start(self, ready="everything is ready", seconds=30, program=f"{ROOT}/deploy/supervisor"):
+    def start(self, ready="everything is ready", seconds=30, program=None):
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
-                self.command(program, "run"), stdin=subprocess.DEVNULL, stdout=output,
+                self.command(program or f"{self.root}/deploy/supervisor", "run"), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, env=self.environment, start_new_session=True)
         if ready:
             until(lambda: ready in self.text() or self.process.poll() is not None, seconds, ready)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import as_root
-from supervised import ROOT
+from supervised import NOBODY, ROOT, open_root
 
 SECTIONS = ("run", "build", "replay", "test", "lint", "fuzz", "analysis")
 
@@ -42,7 +42,7 @@ def test_without_root_and_sudo_the_exact_command_is_told(tmp_path_factory):
     fake.write_text("#!/bin/sh\necho installed gcc\n")
     fake.chmod(0o755)
     answer = subprocess.run(
-        ["setpriv", "--reuid=65534", "--clear-groups", f"{ROOT}/deploy/install", "run", "build"], text=True,
+        ["setpriv", f"--reuid={NOBODY}", "--clear-groups", f"{open_root()}/deploy/install", "run", "build"], text=True,
         capture_output=True, check=False, stdin=subprocess.DEVNULL,
         env={"PATH": f"{folder}:/usr/bin:/bin"})
     if "sudo" in answer.stderr and answer.returncode == 0:

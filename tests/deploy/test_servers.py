@@ -219,3 +219,23 @@ def test_stopping_ends_every_process(make):
     assert one.stop() == 0
     assert not [pid for pid in pids if alive(pid)]
     assert not [name for name in os.listdir(one.run_dir) if name.endswith(".pid")]
+
+
+def test_existing_servers_are_used_and_none_is_started(servers, make):
+    servers.psql("DROP DATABASE IF EXISTS elsewhere", database="postgres")
+    servers.psql("CREATE DATABASE elsewhere", database="postgres")
+    servers.psql("DROP ROLE IF EXISTS boss", database="postgres")
+    servers.psql("CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'hush'", database="postgres")
+    one = make(rows_of_the_table("postgres", "migrate", "redis")
+               + "chat none always TERM 5 KILL sh -c 'env; cat \"$PARLEY_POSTGRES_PASSWORD_FILE\"; exec sleep 100'\n",
+               PARLEY_POSTGRES=f"host={servers.run_dir} dbname=elsewhere user=boss password=hush",
+               PARLEY_REDIS=f"{servers.run_dir}/redis.sock")
+    one.sql_file("0001_one.sql", "CREATE SCHEMA one;\n")
+    one.start()
+    assert "migration 0001_one.sql" in one.text()
+    assert not os.path.exists(f"{one.state}/postgres/data") and not os.path.exists(f"{one.run_dir}/redis.pid")
+    until(lambda: "PARLEY_POSTGRES=" in one.log("chat"), 5, "its environment")
+    assert f"PARLEY_POSTGRES=host={servers.run_dir} dbname=elsewhere\n" in one.log("chat")
+    assert f"PARLEY_REDIS={servers.run_dir}/redis.sock\n" in one.log("chat") and "hush" not in one.log("chat")
+    shutil.copy(f"{one.state}/secrets/postgres-chat", f"{servers.state}/secrets/postgres-chat")
+    assert servers.psql("SELECT current_user", role="chat", database="elsewhere").stdout == "parley_chat\n"
