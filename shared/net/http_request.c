@@ -165,10 +165,13 @@ static bool read_query(struct http_request *request)
 static bool parse_number(struct text text, int64_t *number_out)
 {
     bool is_negative = text.length > 1 && text.data[0] == '-';
+    size_t first = is_negative ? 1 : 0;
     int64_t number = 0;
     if (text.length == 0 || text.length > 19)
         return false;
-    for (size_t i = is_negative ? 1 : 0; i < text.length; i++) {
+    if (text.data[first] == '0' && text.length > 1) /* 007, -0 */
+        return false;
+    for (size_t i = first; i < text.length; i++) {
         if (text.data[i] < '0' || text.data[i] > '9' ||
             __builtin_mul_overflow(number, 10, &number) ||
             __builtin_add_overflow(number, text.data[i] - '0', &number))
