@@ -15,7 +15,7 @@ from people import World
 from server import Logs, Parley
 
 LAST = ("test_faults",)  # what disturbs others runs after them
-STATE = pytest.StashKey()
+STATE, LOGS = pytest.StashKey(), pytest.StashKey()
 the_contract = Contract()
 
 
@@ -31,19 +31,22 @@ def running(request):
         yield None
         return
     parley = Parley()
-    request.config.stash[STATE] = parley
+    logs = Logs(parley)
+    request.config.stash[STATE], request.config.stash[LOGS] = parley, logs
     try:
         parley.start()
         yield parley
         status = parley.stop()
         assert status == 0, f"the supervisor ended with {status}\n{parley.tails(10)}"
+        last_words = logs.unexpected(set())  # what a sanitizer has to say, it says at the end
+        assert not last_words, "\n".join(last_words)
     finally:
         parley.remove()
 
 
 @pytest.fixture(scope="session")
-def logs(running):
-    return Logs(running) if running else None
+def logs(request, running):
+    return request.config.stash[LOGS] if running else None
 
 
 @pytest.fixture

@@ -75,12 +75,12 @@ class Socket:
         except AssertionError as error:
             self.fault(str(error))
             frame = json.loads(text)
+        if self.auto_ack and frame.get("op") == "event":
+            self.ack()  # before the test sees it, and perhaps closes
         with self.condition:
             self.frames.append(frame)
             self.log.append(frame)
             self.condition.notify_all()
-        if self.auto_ack and frame.get("op") == "event":
-            self.ack()
 
     def check_event(self, frame):
         n, event = frame["n"], frame["event"]

@@ -19,7 +19,7 @@ DAEMONS = ("user", "metadata", "chat", "delivery")
 # Deadlines and bounds that a test would otherwise wait for. What clients can meet they read from GET /v1/limits.
 SETTINGS = {
     "PARLEY_LIMITS_AUTH_DEADLINE_MS": "1500",
-    "PARLEY_LIMITS_HEARTBEAT_MS": "5000",
+    "PARLEY_LIMITS_HEARTBEAT_MS": "3000",
 }
 
 
