@@ -25,8 +25,17 @@ need_number() { # name value minimum maximum
     DIE_STATUS=64 die "$1 is '$2'; it must be a number from $3 to $4"
 }
 
+# The children, and what runs as the service user, have other working folders than the caller.
+make_paths_absolute() { # names of variables
+    local name
+    for name in "$@"; do
+        if [[ -n ${!name-} ]]; then export "$name=$(realpath -ms -- "${!name}")"; fi
+    done
+}
+
 # shellcheck disable=SC2034 # what is set here is used by those who source this
 settings_load() {
+    make_paths_absolute PARLEY_CONFIG PARLEY_PROCESSES PARLEY_SQL_DIR PARLEY_TLS_CERTIFICATE PARLEY_TLS_KEY
     DEPLOY_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
     CHECKOUT=${DEPLOY_DIR%/*}
     PORT=${PARLEY_PORT:-8080}
@@ -44,8 +53,6 @@ settings_load() {
     [[ -r $PROCESSES ]] || DIE_STATUS=64 die "the table of processes $PROCESSES cannot be read; see PARLEY_PROCESSES"
     MAX_LOG_BYTES=${PARLEY_MAX_LOG_BYTES:-67108864}
     need_number PARLEY_MAX_LOG_BYTES "$MAX_LOG_BYTES" 1000 999999999
-    CONFIG= # absolute: the children have other working folders
-    if [[ -n ${PARLEY_CONFIG-} ]]; then CONFIG=$(realpath -m -- "$PARLEY_CONFIG"); fi
     find_service_user
     find_state_dir
     find_run_dir

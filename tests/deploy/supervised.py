@@ -60,6 +60,11 @@ def alive(pid):
         return False
 
 
+def copy_of_deploy(folder):
+    """For another user, who may not be able to enter the checkout."""
+    return shutil.copytree(f"{ROOT}/deploy", f"{folder}/copy/deploy")
+
+
 def rows_of_the_table(*names):
     with open(f"{ROOT}/deploy/processes", encoding="utf-8") as file:
         return "".join(line for line in file if line.split(" ", 1)[0] in names)
@@ -83,9 +88,11 @@ class Supervised:
             "PARLEY_PORT": str(self.port), "PARLEY_OPS_PORT": str(self.ops_port), **settings}
         if table is not None:
             self.write_table(table)
+        self.deploy_dir = f"{ROOT}/deploy"
         if user:
             os.chmod(self.folder, 0o777)
             shutil.chown(self.run_dir, user)
+            self.deploy_dir = copy_of_deploy(self.folder)
         self.root = open_root() if user else ROOT
         self.process = None
         self.output = os.path.join(self.folder, "output")
