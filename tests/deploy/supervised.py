@@ -30,6 +30,7 @@ def open_root():
     subprocess.run(["chmod", "-R", "go=u-w", copy], check=True)
     return copy
 
+
 # The rows of the real table that need no daemon.
 SERVERS = ("postgres", "migrate", "redis", "nginx")
 
@@ -60,11 +61,6 @@ def alive(pid):
         return False
 
 
-def copy_of_deploy(folder):
-    """For another user, who may not be able to enter the checkout."""
-    return shutil.copytree(f"{ROOT}/deploy", f"{folder}/copy/deploy")
-
-
 def rows_of_the_table(*names):
     with open(f"{ROOT}/deploy/processes", encoding="utf-8") as file:
         return "".join(line for line in file if line.split(" ", 1)[0] in names)
@@ -88,11 +84,9 @@ class Supervised:
             "PARLEY_PORT": str(self.port), "PARLEY_OPS_PORT": str(self.ops_port), **settings}
         if table is not None:
             self.write_table(table)
-        self.deploy_dir = f"{ROOT}/deploy"
         if user:
             os.chmod(self.folder, 0o777)
             shutil.chown(self.run_dir, user)
-            self.deploy_dir = copy_of_deploy(self.folder)
         self.root = open_root() if user else ROOT
         self.process = None
         self.output = os.path.join(self.folder, "output")

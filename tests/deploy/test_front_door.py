@@ -257,5 +257,5 @@ def test_the_log_has_neither_queries_nor_tokens(make):
     one.stop()
     with open(f"{one.state}/work/nginx/access.log", encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
-    assert [(line["path"], line["status"]) for line in lines[-2:]] == [("/v1/users", 503), ("/nothing", 404)]
+    assert {(line["path"], line["status"]) for line in lines} >= {("/v1/users", 503), ("/nothing", 404)}
     assert "canary" not in json.dumps(lines) + one.log("nginx")
