@@ -100,7 +100,7 @@ spawn() { # name
     # A shell without job control makes its background children ignore INT and QUIT: undo that.
     setsid "${AS_SERVICE[@]}" "--pdeathsig=${ORPHAN[$name]}" env --default-signal=INT,QUIT "${CHILD_ENVIRONMENT[@]}" "${extra[@]}" \
         sh -c "$CHILD" sh "$work" $$ "$log" "$RUN_DIR/$name" "${RESTARTS[$name]}" "${argv[@]}" \
-        </dev/null {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
+        </dev/null {LOCK_FD}>&- {RUN_LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     PID[$name]=$!
     now_ms "STARTED_MS[$name]"
 }
@@ -122,7 +122,7 @@ rotate_logs() {
 tick() {
     if [[ -n $TICK_PID ]] && kill -0 "$TICK_PID" 2>/dev/null; then return; fi
     rotate_logs
-    setpriv --pdeathsig=KILL sleep 60 {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
+    setpriv --pdeathsig=KILL sleep 60 {LOCK_FD}>&- {RUN_LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     TICK_PID=$!
 }
 
@@ -131,7 +131,7 @@ run_once() { # name
     local name=$1 status=0
     local -a argv
     eval "argv=(${COMMAND[$name]})"
-    setpriv "--pdeathsig=${ORPHAN[$name]}" "${argv[@]}" </dev/null 2>&"$ERROR_FD" {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
+    setpriv "--pdeathsig=${ORPHAN[$name]}" "${argv[@]}" </dev/null 2>&"$ERROR_FD" {LOCK_FD}>&- {RUN_LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     PID[$name]=$!
     while kill -0 "${PID[$name]}" 2>/dev/null; do
         [[ $STOPPING -eq 0 ]] || return 0
@@ -172,7 +172,7 @@ on_death() { # name
     if ((delay_ms > LONGEST_DELAY_MS)); then delay_ms=$LONGEST_DELAY_MS; fi
     say "$name ended ($(status_text "$status")); again in $delay_ms ms"
     setpriv --pdeathsig=KILL sleep "$((delay_ms / 1000)).$(printf '%03d' $((delay_ms % 1000)))" \
-        {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
+        {LOCK_FD}>&- {RUN_LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- &
     TIMER[$name]=$!
 }
 
@@ -182,9 +182,10 @@ status_text() { # exit status
 
 # Returns when the child serves; ends the supervisor when it does not in time, with the last words of its log.
 await_ready() { # name
-    local name=$1 now deadline_ms=20000 detail=
-    # Recovery after a crash reads back what was written since the last checkpoint: seconds, sometimes many.
-    if [[ $name == postgres ]]; then deadline_ms=120000; fi
+    local name=$1 now deadline_ms=20000 every_s=0.01 detail=
+    # Recovery after a crash reads back what was written since the last checkpoint: seconds, sometimes many. Each look
+    # meanwhile is a line in its log.
+    if [[ $name == postgres ]]; then deadline_ms=120000 every_s=0.04; fi
     until [[ -s $RUN_DIR/$name.pid ]] && is_ready "$name"; do
         [[ $STOPPING -eq 0 ]] || return 0
         check_children || true
@@ -196,7 +197,7 @@ await_ready() { # name
             detail=$(ready_detail "$name")
             fail_start "$name" "$name is not ready after $((deadline_ms / 1000)) s${detail:+: $detail}"
         fi
-        pause 0.01
+        pause "$every_s"
     done
 }
 

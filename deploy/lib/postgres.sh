@@ -36,15 +36,14 @@ postgres_admin() { # database
 }
 
 prepare_postgres() {
-    local data=$STATE_DIR/postgres/data pid=
+    local data=$STATE_DIR/postgres/data
+    local -a left
     [[ -n $POSTGRES_BIN ]] || die "Postgres is not installed; run deploy/install, or set PARLEY_POSTGRES to an existing server"
-    # A pid in postmaster.pid may meanwhile be anybody's: Postgres would refuse to start for a stranger's sake. So end
-    # what is left of the former server by its working folder, which nobody else has, and only then remove the file.
+    # A pid in postmaster.pid may meanwhile be anybody's, or a zombie's: Postgres would refuse to start for its sake. So
+    # end what is left of the former server by its working folder, which nobody else has, and only then remove the files.
     end_strays "$data"
-    if [[ -e $data/postmaster.pid ]]; then
-        read -r pid <"$data/postmaster.pid" || true
-        if [[ ! /proc/$pid/cwd -ef $data ]]; then rm -f -- "$data/postmaster.pid"; fi
-    fi
+    strays_in "$data" left
+    if [[ ${#left[@]} -eq 0 ]]; then rm -f -- "$data/postmaster.pid" "$RUN_DIR"/.s.PGSQL.5432*; fi
     write_postgres_settings
     [[ -e $data/PG_VERSION ]] || make_cluster "$data"
 }
@@ -55,7 +54,7 @@ make_cluster() { # data folder
     rm -rf -- "$fresh"
     "${AS_SERVICE[@]}" "$POSTGRES_BIN/initdb" --pgdata="$fresh" --username="$POSTGRES_ADMIN" --encoding=UTF8 \
         --locale=C.UTF-8 --data-checksums --auth-local=peer --auth-host=reject --no-instructions \
-        >"$CONF_DIR/initdb.log" 2>&1 {LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- ||
+        >"$CONF_DIR/initdb.log" 2>&1 {LOCK_FD}>&- {RUN_LOCK_FD}>&- {PAUSE_FD}>&- {ERROR_FD}>&- ||
         die "initdb failed: $(tail -n 1 "$CONF_DIR/initdb.log") (see $CONF_DIR/initdb.log)"
     "${AS_SERVICE[@]}" mv -- "$fresh" "$1"
     say "a new Postgres cluster in $1"

@@ -123,6 +123,13 @@ def test_a_second_supervisor_with_the_same_state_is_refused(make):
     assert alive(one.pid("a"))
 
 
+def test_two_supervisors_cannot_share_a_folder_for_sockets(make):
+    one = make(sleepers("a")).start()
+    answer = make(sleepers("a")).deploy("supervisor", "run", PARLEY_RUN_DIR=one.run_dir)
+    assert answer.returncode == 69
+    assert f"another supervisor has its sockets in {one.run_dir}" in answer.stderr
+
+
 def test_stop_ends_the_one_that_runs_and_is_content_when_none_does(make):
     one = make(sleepers("a")).start()
     answer = one.deploy("supervisor", "stop")
