@@ -137,8 +137,9 @@ class Supervised:
         os.kill(pid, how)
         return pid
 
-    def back(self, name, former, seconds=1.0):
-        """Waits until another process of this name lives; returns its pid and the seconds that it took."""
+    def back(self, name, former, seconds=15.0):
+        """Waits until another process of this name lives; returns its pid and the seconds that it took. The bound is for a
+        machine that is busy: how fast it is, measurements say, not tests."""
         return until(lambda: self.pid(name) not in (0, former) and alive(self.pid(name)) and self.pid(name), seconds,
                      f"{name} is back\n{self.text()}")
 

