@@ -110,7 +110,6 @@ void device_resolve_all(struct device *device)
         port->release(&ref);
     }
     device->tail = device->stored = device->pushing = device->trimmed = device->sent;
-    device->resend_end = 0;
     device->push_generation++;
     device_drop_page(device);
 }

@@ -74,7 +74,8 @@ static void mark_inbox(struct device *device)
 
 static void say_resync(struct device *device)
 {
-    if (device_room(device) == 0 || !device->hub->port->can_send(device))
+    bool is_resending = device->resend_n <= device->resend_end; /* n must not jump */
+    if (is_resending || device_room(device) == 0 || !device->hub->port->can_send(device))
         return;
     device->resync_due = false;
     device->hub->port->send_resync(device);
@@ -368,7 +369,7 @@ void device_on_lost(struct device *device)
         device_forget(device);
     } else if (device->state == DEVICE_CONNECTING) {
         device_resolve_all(device);
-    } else if (relies_on_redis || lacks_contents || device->state == DEVICE_RESENDING) {
+    } else if (relies_on_redis || lacks_contents) {
         device_fail_inbox(device);
     } else {
         device->pushing = device->trimmed = device->stored;

@@ -76,6 +76,7 @@ static struct world {
     /* the client */
     bool connected, ready;
     int64_t session, last_n, acked_n;
+    int64_t next_n;              /* on this connection */
     size_t of_n[MAX_EVENTS * 4]; /* what each n was */
     int64_t seen_seq[CHATS];
     int resyncs, verdicts[3];
@@ -125,8 +126,10 @@ static void on_send_ready(struct device *device, enum device_verdict verdict, in
     w.verdicts[verdict]++;
     if (verdict == DEVICE_RESUMED) {
         assert_int_equal(device->session, w.session);
+        w.next_n = device->n_acked + 1;
         return;
     }
+    w.next_n = 1;
     w.session = device->session;
     w.last_n = w.acked_n = 0;
     if (verdict == DEVICE_RESYNC) {
@@ -148,6 +151,10 @@ static void on_send_event(struct device *device, int64_t n, struct text json)
     w.seen_seq[sending_chat] = sending_seq;
     struct delivery_ref ref = {.chat_id = sending_chat, .seq = sending_seq};
     size_t number = number_of(&ref);
+    while (w.next_n < n && w.next_n <= w.last_n &&
+           (w.next_n <= w.acked_n || w.events[w.of_n[w.next_n]].gone))
+        w.next_n++; /* acknowledged meanwhile, or gone: not sent again */
+    assert_int_equal(n, w.next_n++);
     if (n <= w.last_n) { /* sent again after a resume */
         assert_int_equal(w.of_n[n], number);
         return;
