@@ -25,7 +25,7 @@ def test_every_package_has_a_reason_and_every_section_is_known():
     with open(f"{ROOT}/deploy/packages", encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
     assert [line[1:-1] for line in lines if line.startswith("[")] == list(SECTIONS)
-    assert not [line for line in lines if not line.startswith("[") and not re.fullmatch(r"[a-z0-9.+-]+ +\S.*", line)]
+    assert not [line for line in lines if not line.startswith("[") and not re.fullmatch(r"[a-z0-9.+-]+(>=[a-z0-9.+~-]+)? +\S.*", line)]
 
 
 def test_an_unknown_section_is_refused():
@@ -39,7 +39,7 @@ def test_without_root_and_sudo_the_exact_command_is_told(tmp_path_factory):
     for path in (folder, folder.parent, folder.parent.parent):
         path.chmod(0o755)
     fake = folder / "dpkg-query"
-    fake.write_text("#!/bin/sh\necho installed gcc\n")
+    fake.write_text("#!/bin/sh\necho installed gcc 12\n")
     fake.chmod(0o755)
     answer = subprocess.run(
         ["setpriv", f"--reuid={NOBODY}", "--clear-groups", f"{open_root()}/deploy/install", "run", "build"], text=True,
@@ -50,3 +50,11 @@ def test_without_root_and_sudo_the_exact_command_is_told(tmp_path_factory):
     assert answer.returncode == 69
     command = next(line for line in answer.stderr.splitlines() if "apt-get install" in line)
     assert "postgresql-15" in command and "nginx" in command and " gcc" not in command
+
+
+def test_a_package_that_is_too_old_lacks(tmp_path):
+    fake = tmp_path / "dpkg-query"
+    fake.write_text("#!/bin/sh\nfor name; do echo installed $name 2.1.12-stable-8; done\n")
+    fake.chmod(0o755)
+    answer = install("--dry-run", "run", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert answer.stdout.split() == [f"libevent-{part}-2.1-7>=2.1.12-stable-8+deb12u1" for part in ("core", "extra", "pthreads")]
