@@ -48,6 +48,8 @@ struct connection {
     bool said_bye;
     uint32_t holds; /* answers that are on their way to it */
     uint32_t sends_in_flight;
+    uint32_t
+        given_up_round; /* of delivery_send.c: the last in which one of its messages was given up */
     int64_t session_id; /* of the login */
     int64_t user_id;
     int64_t expires_at_ms; /* of the token, wall clock */

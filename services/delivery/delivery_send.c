@@ -29,7 +29,8 @@ struct delivery_sends {
     struct message *first;
     struct message **end;
     size_t count;
-    size_t asked; /* messages in the request in flight */
+    size_t asked;      /* messages in the request in flight */
+    uint32_t give_ups; /* rounds of giving up so far */
     struct loop_deferred *flush;
     struct loop_timer *retry; /* also sweeps the deadlines while chat does not answer */
 };
@@ -182,13 +183,33 @@ static void on_flush(void *context)
                        sends);
 }
 
+/* A message is given up at its deadline, and with it all that its connection has sent after it: otherwise those would be
+ * stored now, and come before what the client sends again (contract I8). */
+static void give_up_expired(struct delivery_sends *sends, int64_t now_ms)
+{
+    struct message **link = &sends->first;
+    sends->give_ups++;
+    while (*link != NULL) {
+        struct message *message = *link;
+        struct connection *connection = message->connection;
+        if (message->deadline_ms > now_ms && connection->given_up_round != sends->give_ups) {
+            link = &message->next;
+            continue;
+        }
+        connection->given_up_round = sends->give_ups;
+        *link = message->next;
+        answer_unavailable(sends, message);
+    }
+    sends->end = link;
+}
+
 /* Deadlines rise along the queue, but for what was put back in front. */
 static void on_retry(void *context)
 {
     struct delivery_sends *sends = context;
     int64_t now_ms = clock_monotonic_ms();
-    while (sends->asked == 0 && sends->first != NULL && sends->first->deadline_ms <= now_ms)
-        answer_unavailable(sends, take_first(sends));
+    if (sends->asked == 0 && sends->first != NULL && sends->first->deadline_ms <= now_ms)
+        give_up_expired(sends, now_ms);
     on_flush(sends);
 }
 

@@ -216,6 +216,20 @@ def test_a_daemon_that_stands_still_gives_unavailable_and_goes_on_afterwards(par
     check_all(ann, bob, chat, talker, follower)
 
 
+def test_what_was_sent_behind_a_message_that_is_given_up_is_given_up_with_it(parley, pair):
+    """Otherwise it would be stored first, and come before what the client sends again."""
+    ann, _, chat = pair
+    hers = ann.online(auto_ack=True)
+    with parley.frozen("chat"):
+        first = hers.send(chat, "first", client_id="first")
+        time.sleep(2)
+        second = hers.send(chat, "second", client_id="second")
+        assert hers.expect("error", 12, id=first)["code"] == "unavailable"
+        assert hers.expect("error", 0.5, id=second)["code"] == "unavailable"
+    seqs = [hers.said(chat, text, client_id=text)["seq"] for text in ("first", "second")]
+    assert seqs == sorted(seqs)
+
+
 # --- a store is away ---
 
 def test_postgres_away_is_unavailable_with_a_time_to_wait_and_costs_no_daemon_its_life(parley, pair):
