@@ -12,7 +12,7 @@ declare -A TIMER=()                                                     # name t
 TICK_PID=
 STOPPING=0                                                              # how often we were asked to stop
 
-readonly FIRST_DELAY_MS=100 LONGEST_DELAY_MS=5000 STEADY_MS=10000
+readonly FIRST_DELAY_MS=100 LONGEST_DELAY_MS=5000 STEADY_MS=2000
 # Exit statuses of a program that will not do better next time (sysexits.h: usage, unavailable, configuration).
 readonly HOPELESS=' 64 69 78 126 127 '
 

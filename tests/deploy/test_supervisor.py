@@ -68,6 +68,12 @@ def test_pauses_between_restarts_double_while_others_live_on(make):
     assert alive(one.pid("steady"))
 
 
+def test_what_had_served_for_a_while_is_started_again_without_a_long_pause(make):
+    one = make("served none always TERM 5 KILL sh -c 'sleep 2.1; exit 3'\n").start(ready=None)
+    until(lambda: one.text().count("served ended") >= 2, 15, "it has ended twice")
+    assert set(re.findall(r"again in (\d+) ms", one.text())) == {"100"}
+
+
 def test_sigterm_stops_in_the_reverse_order_and_ends_with_zero(make):
     one = make(sleepers("first", "second", "third")).start()
     assert one.stop() == 0
