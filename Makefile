@@ -94,7 +94,7 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run stop status test test-unit test-system test-deploy replay fuzz valgrind coverage lint \
+.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay fuzz valgrind coverage lint \
     format clean help install-run install-replay install-test install-lint install-fuzz \
     install-analysis fuzzers
 
@@ -130,6 +130,7 @@ status: ## what runs: name, pid, uptime, restarts, readiness
 
 test: install-test ## every test, unit to system; ends with `N passed, N failed`
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) tests
+	+$(Q)$(if $(filter release,$(VARIANT)),$(MAKE) --no-print-directory VARIANT=chaos -j$(JOBS) daemons chaos-load)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run
 
 test-unit: $(UNIT_TESTS) $(MODEL_TESTS) ## the unit and model tests only
@@ -145,6 +146,14 @@ replay: install-replay ## LOG=file: a chat log through the real system, every de
 	$(if $(LOG),,$(error which log? make replay LOG=file))
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(REPLAY)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' PARLEY_VARIANT='$(VARIANT)' exec tests/replay/run "$(LOG)"
+
+chaos: install-test ## the contract under faults, about 15 minutes; CHAOS_SHOTS, CHAOS_SECONDS, CHAOS_SEED, ARGS
+	+$(Q)$(MAKE) --no-print-directory VARIANT=chaos -j$(JOBS) daemons chaos-load
+	$(Q)PARLEY_VARIANT=chaos PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/chaos/run $(ARGS)
+
+test-chaos: ## the judge, the planted bugs, and the short form of `make chaos`
+	+$(Q)$(MAKE) --no-print-directory VARIANT=chaos -j$(JOBS) daemons chaos-load
+	$(Q)BUILD_DIR='$(BUILD_DIR)' PYTHON='$(PYTHON)' tests/run chaos
 
 fuzzers: $(FUZZERS)
 	@:
