@@ -24,7 +24,7 @@ FUZZ_SECONDS ?= 10
 PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-VARIANTS := release asan tsan gcov valgrind
+VARIANTS := release chaos asan tsan gcov valgrind
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is not one of: $(VARIANTS))
 endif
@@ -48,11 +48,14 @@ DEFINES := -D_GNU_SOURCE= -I. -isystem /usr/include/postgresql
 
 OPTIMIZE_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
     $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
-OPTIMIZE_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OPTIMIZE_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+# Failpoints and planted bugs (docs/faults.md) are in the builds that tests hurt, and in no other.
+OPTIMIZE_chaos := $(OPTIMIZE_release) -DPARLEY_CHAOS
+OPTIMIZE_asan := -DPARLEY_CHAOS -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPTIMIZE_tsan := -DPARLEY_CHAOS -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 OPTIMIZE_gcov := -O0 -g --coverage -fprofile-update=atomic
 OPTIMIZE_valgrind := -O1 -g -fno-omit-frame-pointer
 LINK_release := -Wl,-z,relro,-z,now
+LINK_chaos := $(LINK_release)
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_gcov := --coverage

@@ -7,6 +7,7 @@
 
 #include "shared/base/id.h"
 #include "shared/base/mem.h"
+#include "shared/base/planted_bug.h"
 
 #define KEYS_PER_ITEM 2 /* slots of the hash table */
 
@@ -135,6 +136,8 @@ static enum problem judge(const struct chat_state *state, int64_t sender_id)
         state->exists ? chat_members_find(&state->members, sender_id) : NULL;
     if (sender == NULL || state->deleted)
         return PROBLEM_NOT_FOUND;
+    if (sender->role == CHAT_ROLE_FORMER && BUG(removed_may_write))
+        return PROBLEM_NONE;
     if (sender->role == CHAT_ROLE_FORMER)
         return PROBLEM_NOT_MEMBER;
     if (is_blocked(state, sender_id))
@@ -183,6 +186,11 @@ static bool may_be_known(const struct chat_item *item)
 /* The item is the last of batch->items. */
 static void add_message(struct chat_batch *batch, struct chat_item *item)
 {
+    if (BUG(no_dedupe) && item->lookup == CHAT_LOOKUP_SAME) {
+        write_message(batch, item);
+        batch->events.texts[EVENT_CLIENT_ID][batch->events.count - 1] = TEXT_NONE;
+        return;
+    }
     if (item->lookup == CHAT_LOOKUP_SAME || item->lookup == CHAT_LOOKUP_OTHER) {
         item->outcome = known_outcome(item);
         return;
@@ -304,7 +312,8 @@ void chat_batch_roll_back(struct chat_batch *batch, struct chat_states *states)
         struct chat_partition *partition =
             &batch->partitions->items[id_partition(state->chat_id, batch->partitions->count)];
         partition->head_offset = partition->committed_offset;
-        state->head_seq = state->committed_seq;
+        if (!BUG(seq_not_rolled_back))
+            state->head_seq = state->committed_seq;
         state->touched = false;
         if (state->dirty)
             chat_states_forget(states, state);

@@ -8,6 +8,7 @@
 
 #include "services/chat/chat_render.h"
 #include "services/chat/chat_settings.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
@@ -139,7 +140,8 @@ void chat_feed_prepare(struct chat_feed *feed, const struct chat_batch *batch)
 
 void chat_feed_send(struct chat_feed *feed)
 {
-    publish(feed, &feed->wire);
+    if (!FAILPOINT_IS_DUE(lose_last_batch))
+        publish(feed, &feed->wire);
     buffer_clear(&feed->wire);
 }
 

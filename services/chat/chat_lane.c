@@ -6,10 +6,12 @@
 
 #include "services/chat/chat_lane_internal.h"
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/base/planted_bug.h"
 
 static struct metric appended = {.name = "parley_chat_appended_total",
                                  .labels = "",
@@ -149,7 +151,7 @@ void lane_succeed(struct chat_lane *lane)
     struct chat_batch *batch = lane->batch;
     size_t events = batch->events.count;
     chat_batch_accept(batch);
-    if (events > 0)
+    if (events > 0 && !BUG(answer_before_commit))
         lane->ports.prepare_news(lane->ports.context, batch);
     for (size_t i = 0; i < batch->item_count; i++) {
         struct chat_item *item = batch->items[i];
@@ -158,12 +160,34 @@ void lane_succeed(struct chat_lane *lane)
         answer(lane, item);
     }
     chat_batch_begin(batch, 0);
+    FAILPOINT(answered_not_published);
     if (events > 0)
         lane->ports.send_news(lane->ports.context);
     metric_add(&appended, (int64_t)events);
     lane_change_state(lane, CHAT_LANE_IDLE);
     loop_deferred_request(lane->turn_end);
 }
+
+#ifdef PARLEY_CHAOS
+/* Planted bugs: what lane_succeed does after the commit, or a part of it, done before. */
+void lane_publish_early(struct chat_lane *lane)
+{
+    if (lane->batch->events.count == 0)
+        return;
+    lane->ports.prepare_news(lane->ports.context, lane->batch);
+    lane->ports.send_news(lane->ports.context);
+}
+
+void lane_answer_early(struct chat_lane *lane)
+{
+    struct chat_batch *batch = lane->batch;
+    if (batch->events.count > 0)
+        lane->ports.prepare_news(lane->ports.context, batch);
+    for (size_t i = 0; i < batch->item_count; i++)
+        answer(lane, batch->items[i]);
+    batch->item_count = 0;
+}
+#endif
 
 void lane_measure_commit(struct chat_lane *lane)
 {

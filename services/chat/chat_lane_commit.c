@@ -3,9 +3,11 @@
 
 #include "services/chat/chat_lane_internal.h"
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/base/planted_bug.h"
 
 #define MAX_KNOWN_KEY_COMMITS \
     3 /* in a row; the second look finds them, so more is a mistake of ours */
@@ -142,6 +144,7 @@ static void on_committed(void *context, enum chat_commit commit)
     struct chat_lane *lane = context;
     switch (commit) {
     case CHAT_COMMITTED:
+        FAILPOINT(committed_not_answered);
         lane_measure_commit(lane);
         lane->known_key_count = 0;
         lane->batch_limit = lane->batch_limit * 2 < lane->options.batch.max_events
@@ -193,7 +196,11 @@ static void build_and_commit(struct chat_lane *lane, size_t most)
     }
     lane_change_state(lane, CHAT_LANE_COMMITTING);
     lane->commit_started_us = clock_monotonic_us();
+    if (BUG(publish_before_commit))
+        lane_publish_early(lane);
     lane->ports.commit(lane->ports.context, lane->batch, on_committed, lane);
+    if (BUG(answer_before_commit))
+        lane_answer_early(lane);
 }
 
 void lane_start_batch(struct chat_lane *lane)

@@ -43,6 +43,13 @@ void lane_want_load(struct chat_lane *lane, struct chat_state *state);
 void lane_start_loads(struct chat_lane *lane);
 void lane_fail_all(struct chat_lane *lane);
 void lane_recover(struct chat_lane *lane);
+#ifdef PARLEY_CHAOS
+void lane_publish_early(struct chat_lane *lane);
+void lane_answer_early(struct chat_lane *lane);
+#else
+#define lane_publish_early(lane) ((void)(lane))
+#define lane_answer_early(lane)  ((void)(lane))
+#endif
 void lane_measure_commit(struct chat_lane *lane);
 /* Sets what is known of the keys of the batch's messages. */
 void lane_set_lookups(struct chat_lane *lane, enum chat_lookup lookup);

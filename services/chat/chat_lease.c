@@ -3,6 +3,7 @@
 #include "services/chat/chat_lease.h"
 
 #include "services/chat/chat_settings.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
@@ -112,6 +113,8 @@ static void on_taken(void *context, const struct pg_result *result)
         ask(lease); /* these heads may be older than the reason to renew */
         return;
     }
+    if (ok) /* locks, epochs and heads come in one answer: this is the moment before the heads are used */
+        FAILPOINT(lock_taken_head_not_read);
     for (int row = 0; ok && row < pg_rows(result, 0); row++)
         take_row(lease, result, row);
     report(lease);

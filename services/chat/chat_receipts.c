@@ -7,6 +7,7 @@
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/base/planted_bug.h"
 #include "shared/daemon/daemon.h"
 #include "shared/store/pg.h"
 
@@ -89,10 +90,17 @@ static void fill_outcomes(struct chat_receipts_item *item, const struct pg_resul
                           bool ok)
 {
     for (size_t i = 0; i < item->count; i++) {
-        if (ok)
-            item->outcomes[i] = outcome_of(result, (*row)++);
-        else
+        if (!ok) {
             item->outcomes[i] = (struct chat_receipt_outcome){.problem = PROBLEM_UNAVAILABLE};
+            continue;
+        }
+        item->outcomes[i] = outcome_of(result, (*row)++);
+        if (BUG(receipts_go_back)) {
+            const struct chat_receipt *asked = &item->receipts[i];
+            item->outcomes[i].read = asked->read;
+            item->outcomes[i].delivered =
+                asked->delivered > asked->read ? asked->delivered : asked->read;
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "services/delivery/delivery_device_internal.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -159,6 +160,7 @@ void device_trim(struct device *device, bool all)
     int64_t to = device->acked < end ? device->acked : end;
     bool worth_it = all || to == end || to - device->trimmed >= TRIM_STEP;
     if (to > device->trimmed && worth_it && device->hub->inboxes != DEVICE_INBOXES_AWAY) {
+        FAILPOINT(ack_received_not_trimmed);
         device->hub->port->trim(device, to - device->trimmed);
         device->trimmed = to;
     }

@@ -2,8 +2,10 @@
 #include "services/delivery/delivery_device_internal.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/base/planted_bug.h"
 
 #define PUSH_RETRY_MS 100
+#define TRIM_BUG_MAX  2 /* of the planted bug trim_by_count */
 
 /* --- sending what waits --- */
 
@@ -152,6 +154,10 @@ void device_on_opened(struct device *device, uint32_t generation, enum device_in
     if (outcome != DEVICE_INBOX_OK) {
         judge_resync(device);
         return;
+    }
+    if (BUG(trim_by_count) && length > TRIM_BUG_MAX) {
+        device->hub->port->trim(device, length - TRIM_BUG_MAX);
+        length = TRIM_BUG_MAX;
     }
     device->trimmed = device->acked = device->sent = device->stored - length;
     take_skips(device, skips, skip_count);

@@ -12,6 +12,7 @@
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/base/planted_bug.h"
 
 #define TICK_MS        250
 #define QUIET_MS       1000
@@ -54,6 +55,10 @@ static bool take(void *context, struct delivery_event *event)
     bool parks = delivery_recovery_parks(service->recovery, ref->partition);
     event->mode = parks ? DELIVERY_NORMAL : DELIVERY_LIVE_ONLY;
     delivery_cursor_begin(service->cursor, ref->partition, ref->offset);
+    if (BUG(drop_batch) && ref->offset % 10 == 0) {
+        delivery_cursor_release(service->cursor, ref->partition, ref->offset);
+        return true;
+    }
     delivery_fanout_event(service, event);
     return true;
 }

@@ -5,8 +5,10 @@
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_recovery.h"
 #include "services/delivery/delivery_store.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/base/planted_bug.h"
 
 #define MAX_MOVED 1024
 
@@ -57,6 +59,7 @@ static void on_parked_written(void *context, bool ok)
         mem_free(flushing);
         return;
     }
+    FAILPOINT(parked_cursor_not_advanced);
     delivery_store_save_cursors(
         flush->service->store, delivery_recovery_owner(flush->service->recovery),
         flushing->partitions, flushing->offsets, flushing->count, on_stored, flushing);
@@ -73,7 +76,8 @@ static int64_t behind(const struct delivery_cursor *cursor)
 static void choose_moved(struct flushing *flushing, const struct delivery_cursor *cursor)
 {
     for (uint32_t i = 0; i < delivery_cursor_partitions(cursor); i++) {
-        int64_t mark = delivery_cursor_mark(cursor, i);
+        int64_t mark =
+            BUG(cursor_ahead) ? delivery_cursor_begun(cursor, i) : delivery_cursor_mark(cursor, i);
         if (mark <= delivery_cursor_durable(cursor, i) || flushing->count == MAX_MOVED)
             continue;
         flushing->partitions[flushing->count] = i;

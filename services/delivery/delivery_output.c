@@ -6,6 +6,7 @@
 
 #include "services/delivery/delivery_ws_internal.h"
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
@@ -169,8 +170,12 @@ static void drained(struct delivery_ws *ws, struct connection *connection)
 static void flush_connection(struct delivery_ws *ws, struct connection *connection)
 {
     while (delivery_output_pending(connection) > 0) {
+        size_t pending = delivery_output_pending(connection);
+        bool dies = FAILPOINT_IS_DUE(frame_half_written);
         ssize_t sent = send(connection->fd, connection->output.data + connection->output_start,
-                            delivery_output_pending(connection), MSG_NOSIGNAL);
+                            dies ? pending / 2 : pending, MSG_NOSIGNAL);
+        if (dies)
+            FAILPOINT_KILL(frame_half_written);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {

@@ -4,6 +4,7 @@
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_round.h"
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
@@ -29,6 +30,8 @@ static void push(struct delivery_park *park, struct device *device)
 {
     struct delivery_ref refs[DEVICE_PUSH_MAX];
     size_t count = device_take_push(device, refs);
+    if (count > 0)
+        FAILPOINT(published_not_parked);
     if (count > 0)
         delivery_inbox_push(park->service->inbox, device, device->push_generation, refs, count);
 }

@@ -6,6 +6,7 @@
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_rosters.h"
 #include "services/delivery/delivery_ws.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
@@ -204,6 +205,7 @@ static void on_timer(void *context)
         choose_delivered(receipts);
     if (receipts->writing_count == 0)
         return;
+    FAILPOINT(trimmed_watermark_not_written);
     struct chat_receipts_request request = {.receipts = receipts->writing,
                                             .receipts_count = receipts->writing_count};
     chat_client_receipts(receipts->service->chat, &request, daemon_settings.rpc_deadline_ms,

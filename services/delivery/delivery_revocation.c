@@ -8,6 +8,7 @@
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/base/planted_bug.h"
 
 #define PAGE          1024 /* changes in one request */
 #define RECENT        1024 /* ended sessions that are remembered */
@@ -74,7 +75,7 @@ static void apply(struct delivery_revocation *revocation, const struct user_chan
         break;
     case USER_CHANGE_SESSION_ENDED:
         remember_ended(revocation, change);
-        if (device != NULL)
+        if (device != NULL && !BUG(revocation_ignored))
             delivery_auth_end_session(service->auth, device, change->session_id);
         break;
     default: /* blocks and erased accounts are metadata's; an erased account's devices come as changes of their own */

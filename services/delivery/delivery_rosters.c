@@ -6,6 +6,7 @@
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
+#include "shared/base/planted_bug.h"
 
 #define ASK_MAX       256 /* chats in one request, as chat_members_request allows */
 #define IN_FLIGHT_MAX 4
@@ -300,7 +301,7 @@ void delivery_rosters_apply(struct delivery_rosters *rosters, const struct deliv
     entry->roster.as_of_seq = seq;
     if (event->type == CHAT_EVENT_MEMBER_ADDED)
         add_span(rosters, &entry->roster, event->subject_id, seq);
-    else if (event->type == CHAT_EVENT_MEMBER_REMOVED)
+    else if (event->type == CHAT_EVENT_MEMBER_REMOVED && !BUG(stale_membership))
         end_span(entry, event->subject_id, seq);
     if (entry->ended_count > PRUNE_ENDED)
         prune(rosters, entry, seq);

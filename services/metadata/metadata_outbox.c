@@ -14,6 +14,7 @@
 #include "services/metadata/metadata_settings.h"
 #include "services/metadata/metadata_store.h"
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
@@ -124,6 +125,7 @@ static void on_answer(void *context, const struct rpc_result *result)
         rest(chat);
         return;
     }
+    FAILPOINT(in_log_rest_not_answered);
     metric_add(&applied_total, 1);
     chat->state = OUTBOX_DELETING;
     metadata_store_change_done(chat->outbox->service->store, chat->chat_id, chat->applying_version,
@@ -147,6 +149,7 @@ static void on_oldest(void *context, enum problem problem, const struct chat_app
     }
     chat->state = OUTBOX_APPLYING;
     chat->applying_version = change->version;
+    FAILPOINT(membership_committed_not_in_log);
     chat_client_apply(chat->outbox->service->chat, change, daemon_settings.rpc_deadline_ms,
                       on_answer, chat);
 }

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "shared/base/failpoint.h"
+
 #define MS_PER_DAY INT64_C(86400000)
 /* The first and last millisecond that RFC 3339's four-digit years can hold: 0000-01-01 and the end
  * of 9999-12-31. */
@@ -30,7 +32,11 @@ int64_t clock_monotonic_us(void)
 int64_t clock_wall_ms(void)
 {
     struct timespec now = clock_now(CLOCK_REALTIME);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+#ifdef PARLEY_CHAOS
+    wall_ms += failpoint_clock_offset_ms();
+#endif
+    return wall_ms;
 }
 
 struct date {

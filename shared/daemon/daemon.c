@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/daemon/daemon_internal.h"
@@ -148,6 +149,9 @@ static void prepare_process(const struct daemon_service *service)
 {
     nng_threads_link();
     log_init(service->name, configured_level());
+#ifdef PARLEY_CHAOS
+    failpoint_init(daemon_settings.run_dir, service->name);
+#endif
     event_set_log_callback(on_libevent_log);
     signal(SIGPIPE, SIG_IGN);
     chat_content_set_limits(

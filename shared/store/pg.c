@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 #include "shared/store/pg_internal.h"
@@ -59,11 +60,22 @@ static bool send_call(const struct pg_unit *unit, const struct pg_call *call)
                                lengths, formats, 1) == 1;
 }
 
+/* The server has begun to work on the unit and is never told that it is whole. */
+static void die_in_a_transaction(struct pg *pg)
+{
+    PQsendFlushRequest(pg->connection);
+    PQflush(pg->connection);
+    FAILPOINT_KILL(after_begin);
+}
+
 static bool send_unit(const struct pg_unit *unit)
 {
-    for (size_t i = 0; i < unit->call_count; i++)
+    for (size_t i = 0; i < unit->call_count; i++) {
         if (!send_call(unit, &unit->calls[i]))
             return false;
+        if (i == 0 && unit->call_count > 1 && FAILPOINT_IS_DUE(after_begin))
+            die_in_a_transaction(unit->pg);
+    }
     return PQpipelineSync(unit->pg->connection) == 1;
 }
 
@@ -89,7 +101,10 @@ void pg_submit(struct pg_unit *unit, pg_callback callback, void *context)
 
 static void on_flush(void *context)
 {
-    pg_connection_flush(context);
+    struct pg *pg = context;
+    pg_connection_flush(pg);
+    if (pg->sent.first != NULL && pg->sent.first->call_count > 1)
+        FAILPOINT(during_commit);
 }
 
 /* --- trust --- */

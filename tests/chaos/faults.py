@@ -15,7 +15,7 @@ from typing import Callable
 
 import actors
 from chaos_parley import DAEMONS, ChaosParley, cpu_seconds, process_state, resident_kib, until
-from failpoints import FAILPOINTS
+from failpoints import AT_START, FAILPOINTS
 from probe import Probe
 
 
@@ -95,7 +95,9 @@ def freeze(name, seconds):
 def failpoint(name, daemon):
     def inflict(shot):
         pid = shot.parley.pid(daemon)
-        shot.parley.arm(name, shot.chance.randint(1, 3))
+        shot.parley.arm(name, 1 if name in AT_START else shot.chance.randint(1, 3))
+        if name in AT_START:
+            os.kill(pid, signal.SIGKILL)
         try:
             until(lambda: shot.parley.was_hit(name), 25, f"the failpoint {name} is passed", 0.005)
         finally:
@@ -113,6 +115,23 @@ def lock_session(shot):
                            "where application_name = 'parley-chat/lease'")
     assert rows and rows[0] == ["t"], rows
     shot.proven(f"{len(rows)} session ended")
+
+
+def commit_cut_off(shot):
+    """Postgres ends while commits are held up in it: what was on its way was not stored, and nobody was told."""
+    pid = shot.parley.pid("postgres")
+    holder = subprocess.Popen(shot.parley.psql("begin; lock table chat.partition in exclusive mode; select pg_sleep(10)"),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    try:
+        waiting = "select count(*) from pg_stat_activity where application_name = 'parley-chat/append' and wait_event_type = 'Lock'"
+        until(lambda: shot.parley.sql(waiting) == [["1"]], 8, "a commit waits")
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGQUIT)
+    finally:
+        holder.wait(20)
+    shot.over()
+    until(lambda: shot.parley.pid("postgres") not in (0, pid), 20, "another Postgres")
+    shot.proven("a commit waited for a lock when Postgres ended")
 
 
 def postgres_away(shot):
@@ -318,6 +337,7 @@ FAULTS = (
     Fault("kill:all", all_at_once),
     Fault("postgres:immediate", end("postgres", signal.SIGQUIT)),
     Fault("postgres:lock_session", lock_session),
+    Fault("postgres:commit_cut_off", commit_cut_off),
     Fault("postgres:away", postgres_away),
     Fault("postgres:disk_full", disk_full, needs="disk"),
     *(Fault(f"freeze:{name}:1", freeze(name, 1)) for name in (*DAEMONS, "redis")),
