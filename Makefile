@@ -77,7 +77,9 @@ SERVICE_SOURCES := $(foreach service,$(SERVICES),$(wildcard services/$(service)/
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 MODEL_SOURCES := $(wildcard tests/model/test_*.c)
 TEST_HELPER_SOURCES := $(filter-out $(UNIT_SOURCES) $(MODEL_SOURCES),$(wildcard tests/unit/*.c tests/model/*.c))
+CLIENT_SOURCES := $(wildcard tests/client/*.c)
 REPLAY_SOURCES := $(wildcard tests/replay/*.c)
+CHAOS_SOURCES := $(wildcard tests/chaos/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
@@ -87,12 +89,13 @@ LIBRARY := $(OUT)/libparley.a
 BUILT_SERVICES := $(foreach service,$(SERVICES),$(if $(wildcard services/$(service)/main.c),$(service)))
 DAEMONS := $(BUILT_SERVICES:%=$(OUT)/bin/parley-%)
 REPLAY := $(if $(REPLAY_SOURCES),$(OUT)/bin/parley-replay)
+CHAOS_LOAD := $(OUT)/bin/parley-chaos-load
 UNIT_TESTS := $(UNIT_SOURCES:tests/%.c=$(OUT)/tests/%)
 MODEL_TESTS := $(MODEL_SOURCES:tests/%.c=$(OUT)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD_DIR)/fuzz/%)
 
 ALL_SOURCES := $(SHARED_SOURCES) $(SERVICE_SOURCES) $(UNIT_SOURCES) $(MODEL_SOURCES) $(TEST_HELPER_SOURCES) \
-    $(REPLAY_SOURCES)
+    $(CLIENT_SOURCES) $(REPLAY_SOURCES) $(CHAOS_SOURCES)
 FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*.h tests/*/*.h)
 
 # ---- targets people call ---------------------------------------------------------------------------------------
@@ -103,6 +106,8 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 all: daemons ## the library and the daemons (default)
 daemons: $(LIBRARY) $(DAEMONS)
+	@:
+chaos-load: $(CHAOS_LOAD)
 	@:
 tests: daemons $(REPLAY) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
 	@:
@@ -225,7 +230,10 @@ $(OUT)/bin/parley-$(1): $(OUT)/obj/services/$(1)/main.o $(OUT)/lib$(1).a $(LIBRA
 endef
 $(foreach service,$(SERVICES),$(eval $(call service_rules,$(service))))
 
-$(OUT)/bin/parley-replay: $(call objects,$(REPLAY_SOURCES)) $(LIBRARY)
+$(OUT)/bin/parley-replay: $(call objects,$(REPLAY_SOURCES) $(CLIENT_SOURCES)) $(LIBRARY)
+	$(call link,-lwslay)
+
+$(CHAOS_LOAD): $(call objects,$(CHAOS_SOURCES) $(CLIENT_SOURCES)) $(LIBRARY)
 	$(call link,-lwslay)
 
 # tests/unit/test_<service>_<part>.c is linked with the parts of that service, every other test with the library only.

@@ -14,10 +14,10 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
+#include "tests/client/client_device.h"
+#include "tests/client/client_rest.h"
 #include "tests/replay/replay_check.h"
-#include "tests/replay/replay_device.h"
 #include "tests/replay/replay_log.h"
-#include "tests/replay/replay_rest.h"
 
 #define WINDOW             16
 #define REST_CONNECTIONS   8
@@ -133,44 +133,55 @@ static void start_sync(struct member *member)
 
 /* --- what the devices tell --- */
 
-static void on_event(void *context, const cJSON *event)
+static void on_event(void *context, int64_t connection, int64_t n, const cJSON *event)
 {
+    (void)connection;
+    (void)n;
     struct member *member = context;
     if (strcmp(field(event, "chat"), member->replay->chat) == 0)
         check_received(member->replay->check, member->index, event, false);
 }
 
-static void on_sent(void *context, const char *client_id, int64_t seq)
+static void on_sent(void *context, const struct device_send *send, int64_t seq)
 {
     struct member *member = context;
     struct replay *replay = member->replay;
-    check_sent(replay->check, strtoul(client_id + strlen(client_id) - 8, NULL, 10), seq);
+    const char *number = send->client_id + strlen(send->client_id) - 8;
+    check_sent(replay->check, strtoul(number, NULL, 10), seq);
     replay->in_flight--;
     wake(replay);
 }
 
-static void on_refused(void *context, const char *client_id, const char *code)
+static void on_refused(void *context, const struct device_send *send, const char *code)
 {
     struct member *member = context;
-    fprintf(stderr, "replay: message %s was refused: %s\n", client_id, code);
+    if (strcmp(code, "rate_limited") == 0)
+        return; /* the device waits and tries again */
+    fprintf(stderr, "replay: message %s was refused: %s\n", send->client_id, code);
     fail(member->replay, "a message was refused", 0);
 }
 
-static void on_connection(void *context)
+static void on_ready(void *context, int64_t connection, const cJSON *ready)
 {
     struct member *member = context;
+    (void)connection;
+    (void)ready;
     check_new_connection(member->replay->check, member->index);
 }
 
-static void on_resync(void *context)
+static void on_resync(void *context, int64_t connection)
 {
+    (void)connection;
     start_sync(context);
 }
 
 static void create_device(struct member *member)
 {
-    static const struct device_callbacks callbacks = {on_event, on_sent, on_refused, on_connection,
-                                                      on_resync};
+    static const struct device_callbacks callbacks = {.on_event = on_event,
+                                                      .on_sent = on_sent,
+                                                      .on_refused = on_refused,
+                                                      .on_ready = on_ready,
+                                                      .on_resync = on_resync};
     struct replay *replay = member->replay;
     member->device =
         device_create(replay->base, replay->host, replay->port, member->token, &callbacks, member);

@@ -1,4 +1,4 @@
-#include "tests/replay/replay_rest.h"
+#include "tests/client/client_rest.h"
 
 #include <cjson/cJSON.h>
 #include <event2/buffer.h>
@@ -14,7 +14,7 @@
 
 #define DEADLINE_MS      120000
 #define RETRY_MS         200
-#define ANSWER_TIMEOUT_S 20
+#define ANSWER_TIMEOUT_S 10
 
 struct rest {
     struct event_base *base;
@@ -90,10 +90,14 @@ static void send_call(struct call *call)
         evhttp_add_header(headers, "Content-Type", "application/json");
         evbuffer_add(evhttp_request_get_output_buffer(request), call->body, strlen(call->body));
     }
-    if (evhttp_make_request(connection, request, call->method, call->path) != 0) {
-        struct timeval delay = {0, RETRY_MS * 1000};
-        evtimer_add(call->retry, &delay);
+    if (evhttp_make_request(connection, request, call->method, call->path) == 0)
+        return;
+    if (call->deadline_ms == 0) {
+        end_call(call, 0, NULL);
+        return;
     }
+    struct timeval delay = {0, RETRY_MS * 1000};
+    evtimer_add(call->retry, &delay);
 }
 
 static enum evhttp_cmd_type method_of(const char *name)
@@ -111,8 +115,8 @@ static enum evhttp_cmd_type method_of(const char *name)
     abort();
 }
 
-void rest_call(struct rest *rest, const char *method, const char *path, const char *token,
-               const char *body, rest_callback callback, void *context)
+static void start(struct rest *rest, const char *method, const char *path, const char *token,
+                  const char *body, int64_t deadline_ms, rest_callback callback, void *context)
 {
     struct call *call = mem_zalloc(sizeof *call);
     *call = (struct call){.rest = rest,
@@ -120,11 +124,23 @@ void rest_call(struct rest *rest, const char *method, const char *path, const ch
                           .path = mem_string(path),
                           .token = token == NULL ? NULL : mem_string(token),
                           .body = body == NULL ? NULL : mem_string(body),
-                          .deadline_ms = clock_monotonic_ms() + DEADLINE_MS,
+                          .deadline_ms = deadline_ms,
                           .callback = callback,
                           .context = context};
     call->retry = evtimer_new(rest->base, on_retry, call);
     send_call(call);
+}
+
+void rest_call(struct rest *rest, const char *method, const char *path, const char *token,
+               const char *body, rest_callback callback, void *context)
+{
+    start(rest, method, path, token, body, clock_monotonic_ms() + DEADLINE_MS, callback, context);
+}
+
+void rest_try(struct rest *rest, const char *method, const char *path, const char *token,
+              const char *body, rest_callback callback, void *context)
+{
+    start(rest, method, path, token, body, 0, callback, context);
 }
 
 struct rest *rest_create(struct event_base *base, const char *host, uint16_t port, int connections)

@@ -1,4 +1,4 @@
-#include "tests/replay/replay_device.h"
+#include "tests/client/client_device.h"
 
 #include <cjson/cJSON.h>
 #include <event2/buffer.h>
@@ -12,11 +12,13 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+#include "shared/base/clock.h"
 #include "shared/base/mem.h"
 
-#define ACK_EVERY           16
-#define ACK_DELAY_MS        30
 #define RETRY_SEND_MS       150
+#define ANSWER_DEADLINE_MS  15000 /* of a send: then it is lost, and sent again */
+#define SWEEP_MS            1000
+#define CLOSE_PROTOCOL      1002
 #define RECONNECT_MIN_MS    50
 #define RECONNECT_SPREAD_MS 250
 #define READY_DEADLINE_S    15
@@ -31,7 +33,9 @@ enum device_state {
 
 struct outgoing {
     char *chat, *client_id, *text;
+    char op[CLIENT_OP_SIZE]; /* of the try that is on the wire */
     bool on_the_wire;
+    int64_t sent_ms;
     struct outgoing *next;
 };
 
@@ -43,10 +47,12 @@ struct device {
     struct device_callbacks callbacks;
     void *context;
     enum device_state state;
+    struct device_manners manners;
+    int64_t connection;
     bool wanted;
     struct bufferevent *socket;
     wslay_event_context_ptr frames;
-    struct event *reconnect, *ack_timer, *resend;
+    struct event *reconnect, *ack_timer, *resend, *sweep;
     char session[32]; /* for resume */
     int64_t received_n, acked_n;
     struct outgoing *outbox; /* in order, until answered */
@@ -54,6 +60,18 @@ struct device {
 };
 
 struct device_statistics device_statistics;
+const struct device_manners device_good_manners = {.ack_events = 16, .ack_delay_ms = 30};
+
+void client_new_op(char op_out[CLIENT_OP_SIZE])
+{
+    static uint64_t last;
+    snprintf(op_out, CLIENT_OP_SIZE, "o%llu", (unsigned long long)++last);
+}
+
+static struct device_send send_of(const struct outgoing *item)
+{
+    return (struct device_send){item->op, item->chat, item->client_id, item->text};
+}
 
 static void connect_now(struct device *device);
 
@@ -63,8 +81,18 @@ static void start_timer(struct event *timer, int delay_ms)
     evtimer_add(timer, &delay);
 }
 
-static void drop(struct device *device)
+/* The try is over without an answer: the message stays in the outbox, to be tried again. */
+static void lose_try(struct device *device, struct outgoing *item, const char *why)
 {
+    struct device_send send = send_of(item);
+    item->on_the_wire = false;
+    if (device->callbacks.on_lost != NULL)
+        device->callbacks.on_lost(device->context, &send, why);
+}
+
+static void drop(struct device *device, int code)
+{
+    bool was_connecting = device->state != DEVICE_OFFLINE;
     if (device->socket != NULL)
         bufferevent_free(device->socket);
     if (device->frames != NULL)
@@ -74,13 +102,17 @@ static void drop(struct device *device)
     device->state = DEVICE_OFFLINE;
     evtimer_del(device->ack_timer);
     evtimer_del(device->resend);
+    evtimer_del(device->sweep);
+    if (was_connecting && device->callbacks.on_closed != NULL)
+        device->callbacks.on_closed(device->context, device->connection, code);
     for (struct outgoing *item = device->outbox; item != NULL; item = item->next)
-        item->on_the_wire = false;
+        if (item->on_the_wire)
+            lose_try(device, item, "lost");
 }
 
-static void lose(struct device *device)
+static void lose(struct device *device, int code)
 {
-    drop(device);
+    drop(device, code);
     if (device->wanted)
         start_timer(device->reconnect,
                     RECONNECT_MIN_MS + (int)randombytes_uniform(RECONNECT_SPREAD_MS));
@@ -120,6 +152,8 @@ static void write_auth(struct device *device)
 static void write_ack(struct device *device)
 {
     cJSON *frame = new_frame("ack");
+    if (device->callbacks.on_acking != NULL)
+        device->callbacks.on_acking(device->context, device->connection, device->received_n);
     cJSON_AddNumberToObject(frame, "n", (double)device->received_n);
     device->acked_n = device->received_n;
     write_frame(device, frame);
@@ -128,12 +162,17 @@ static void write_ack(struct device *device)
 static void write_send(struct device *device, struct outgoing *item)
 {
     cJSON *frame = new_frame("send");
-    cJSON_AddStringToObject(frame, "id", item->client_id);
+    client_new_op(item->op);
+    struct device_send send = send_of(item);
+    if (device->callbacks.on_sending != NULL)
+        device->callbacks.on_sending(device->context, device->connection, &send);
+    cJSON_AddStringToObject(frame, "id", item->op);
     cJSON_AddStringToObject(frame, "chat", item->chat);
     cJSON_AddStringToObject(frame, "client_id", item->client_id);
     cJSON *body = cJSON_AddObjectToObject(frame, "body");
     cJSON_AddStringToObject(body, "text", item->text);
     item->on_the_wire = true;
+    item->sent_ms = clock_monotonic_ms();
     write_frame(device, frame);
 }
 
@@ -152,6 +191,24 @@ static void on_ack_timer(evutil_socket_t fd, short what, void *context)
     struct device *device = context;
     if (device->state == DEVICE_READY && device->acked_n < device->received_n)
         write_ack(device);
+}
+
+/* What was not answered in time is lost; it is sent again, with all that was sent behind it, so that the order stays. */
+static void on_sweep(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct device *device = context;
+    int64_t now_ms = clock_monotonic_ms();
+    bool late = false;
+    for (struct outgoing *item = device->outbox; item != NULL; item = item->next) {
+        late = late || (item->on_the_wire && now_ms - item->sent_ms > ANSWER_DEADLINE_MS);
+        if (late && item->on_the_wire)
+            lose_try(device, item, "timeout");
+    }
+    flush_outbox(device);
+    if (device->outbox != NULL)
+        start_timer(device->sweep, SWEEP_MS);
 }
 
 static void on_resend(evutil_socket_t fd, short what, void *context)
@@ -185,67 +242,92 @@ static void got_ready(struct device *device, const cJSON *frame)
     else
         device->received_n = device->acked_n = 0;
     snprintf(device->session, sizeof device->session, "%s", string_of(frame, "session"));
-    device->callbacks.on_connection(device->context);
-    if (strcmp(state, "inbox") == 0)
-        device_statistics.inboxes++;
+    if (device->callbacks.on_ready != NULL)
+        device->callbacks.on_ready(device->context, device->connection, frame);
+    device_statistics.inboxes += strcmp(state, "inbox") == 0;
     if (strcmp(state, "resync") == 0) {
         device_statistics.resyncs++;
-        device->callbacks.on_resync(device->context);
+        device->callbacks.on_resync(device->context, device->connection);
     }
     flush_outbox(device);
+    start_timer(device->sweep, SWEEP_MS);
 }
 
 static void got_event(struct device *device, const cJSON *frame)
 {
     device_statistics.frames++;
     device->received_n = number_of(frame, "n");
-    device->callbacks.on_event(device->context, cJSON_GetObjectItemCaseSensitive(frame, "event"));
-    if (device->received_n - device->acked_n >= ACK_EVERY)
+    device->callbacks.on_event(device->context, device->connection, device->received_n,
+                               cJSON_GetObjectItemCaseSensitive(frame, "event"));
+    if (device->manners.ack_events == 0)
+        return;
+    if (device->received_n - device->acked_n >= device->manners.ack_events)
         write_ack(device);
     else if (!evtimer_pending(device->ack_timer, NULL))
-        start_timer(device->ack_timer, ACK_DELAY_MS);
+        start_timer(device->ack_timer, (int)device->manners.ack_delay_ms);
 }
 
-static struct outgoing **find_outgoing(struct device *device, const char *client_id)
+static struct outgoing **find_outgoing(struct device *device, const char *op)
 {
     struct outgoing **link = &device->outbox;
-    while (*link != NULL && strcmp((*link)->client_id, client_id) != 0)
+    while (*link != NULL && (!(*link)->on_the_wire || strcmp((*link)->op, op) != 0))
         link = &(*link)->next;
     return link;
 }
 
-static void remove_outgoing(struct device *device, struct outgoing **link)
+static void free_outgoing(struct outgoing *item)
 {
-    struct outgoing *item = *link;
-    *link = item->next;
-    if (*link == NULL)
-        device->outbox_end = link;
     mem_free(item->chat);
     mem_free(item->client_id);
     mem_free(item->text);
     mem_free(item);
 }
 
+static struct outgoing *take_outgoing(struct device *device, struct outgoing **link)
+{
+    struct outgoing *item = *link;
+    *link = item->next;
+    if (*link == NULL)
+        device->outbox_end = link;
+    return item;
+}
+
+/* An indefinite end, or a request to wait: it stays in the outbox. */
+static bool is_temporary(struct device *device, struct outgoing *item, const char *code)
+{
+    struct device_send send = send_of(item);
+    if (strcmp(code, "unavailable") == 0) {
+        lose_try(device, item, "unavailable");
+    } else if (strcmp(code, "rate_limited") == 0) {
+        item->on_the_wire = false;
+        if (device->callbacks.on_refused != NULL)
+            device->callbacks.on_refused(device->context, &send, code);
+    } else {
+        return false;
+    }
+    if (!evtimer_pending(device->resend, NULL))
+        start_timer(device->resend, RETRY_SEND_MS);
+    return true;
+}
+
 static void got_answer(struct device *device, const cJSON *frame, bool ok)
 {
-    char client_id[64];
-    snprintf(client_id, sizeof client_id, "%s", string_of(frame, "id"));
-    struct outgoing **link = find_outgoing(device, client_id);
-    if (*link == NULL)
-        return;
-    const char *code = string_of(frame, "code");
-    if (!ok && (strcmp(code, "unavailable") == 0 || strcmp(code, "rate_limited") == 0 ||
-                strcmp(code, "internal") == 0)) {
-        (*link)->on_the_wire = false;
-        if (!evtimer_pending(device->resend, NULL))
-            start_timer(device->resend, RETRY_SEND_MS);
+    const char *code = ok ? NULL : string_of(frame, "code");
+    struct outgoing **link = find_outgoing(device, string_of(frame, "id"));
+    if (*link == NULL) {
+        if (device->callbacks.on_answer != NULL)
+            device->callbacks.on_answer(device->context, string_of(frame, "id"), code);
         return;
     }
-    remove_outgoing(device, link);
+    if (!ok && is_temporary(device, *link, code))
+        return;
+    struct outgoing *item = take_outgoing(device, link);
+    struct device_send send = send_of(item);
     if (ok)
-        device->callbacks.on_sent(device->context, client_id, number_of(frame, "seq"));
+        device->callbacks.on_sent(device->context, &send, number_of(frame, "seq"));
     else
-        device->callbacks.on_refused(device->context, client_id, code);
+        device->callbacks.on_refused(device->context, &send, code);
+    free_outgoing(item);
 }
 
 static void on_frame(wslay_event_context_ptr frames,
@@ -267,8 +349,9 @@ static void on_frame(wslay_event_context_ptr frames,
         got_ready(device, frame);
     else if (strcmp(op, "resync") == 0) {
         device_statistics.resyncs++;
-        device->callbacks.on_resync(device->context);
-    }
+        device->callbacks.on_resync(device->context, device->connection);
+    } else if (strcmp(op, "receipt") == 0 && device->callbacks.on_receipt != NULL)
+        device->callbacks.on_receipt(device->context, frame);
     cJSON_Delete(frame);
 }
 
@@ -326,7 +409,7 @@ static bool read_upgrade(struct device *device)
     char status[16] = "";
     evbuffer_copyout(input, status, sizeof status - 1);
     if (strncmp(status, "HTTP/1.1 101", 12) != 0) {
-        lose(device);
+        lose(device, 0);
         return false;
     }
     evbuffer_drain(input, (size_t)end.pos + 4);
@@ -340,15 +423,17 @@ static void on_readable(struct bufferevent *socket, void *context)
     struct device *device = context;
     if (device->state == DEVICE_UPGRADING && !read_upgrade(device))
         return;
-    if (wslay_event_recv(device->frames) != 0 || wslay_event_get_close_received(device->frames))
-        lose(device);
+    if (wslay_event_recv(device->frames) != 0)
+        lose(device, CLOSE_PROTOCOL);
+    else if (wslay_event_get_close_received(device->frames))
+        lose(device, wslay_event_get_status_code_received(device->frames));
 }
 
 static void on_socket_event(struct bufferevent *socket, short what, void *context)
 {
     struct device *device = context;
     if (!(what & BEV_EVENT_CONNECTED)) {
-        lose(device);
+        lose(device, 0);
         return;
     }
     int on = 1;
@@ -377,6 +462,9 @@ static void connect_now(struct device *device)
     bufferevent_setcb(device->socket, on_readable, NULL, on_socket_event, device);
     bufferevent_enable(device->socket, EV_READ | EV_WRITE);
     device->state = DEVICE_CONNECTING;
+    device->connection++;
+    if (device->callbacks.on_connecting != NULL)
+        device->callbacks.on_connecting(device->context, device->connection);
     bufferevent_socket_connect(device->socket, (struct sockaddr *)&address, sizeof address);
     start_timer(device->reconnect, READY_DEADLINE_S * 1000); /* looked at in on_reconnect */
 }
@@ -387,11 +475,11 @@ static void on_reconnect(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct device *device = context;
     if (device->state != DEVICE_OFFLINE && device->state != DEVICE_READY)
-        drop(device); /* not ready by the deadline: try anew */
+        drop(device, 0); /* not ready by the deadline: try anew */
     connect_now(device);
 }
 
-/* --- what the replay sees --- */
+/* --- what its owner sees --- */
 
 struct device *device_create(struct event_base *base, const char *host, uint16_t port,
                              const char *token, const struct device_callbacks *callbacks,
@@ -403,11 +491,13 @@ struct device *device_create(struct event_base *base, const char *host, uint16_t
     device->port = port;
     device->token = mem_string(token);
     device->callbacks = *callbacks;
+    device->manners = device_good_manners;
     device->context = context;
     device->outbox_end = &device->outbox;
     device->reconnect = evtimer_new(base, on_reconnect, device);
     device->ack_timer = evtimer_new(base, on_ack_timer, device);
     device->resend = evtimer_new(base, on_resend, device);
+    device->sweep = evtimer_new(base, on_sweep, device);
     return device;
 }
 
@@ -421,7 +511,45 @@ void device_go_offline(struct device *device)
 {
     device->wanted = false;
     evtimer_del(device->reconnect);
-    drop(device);
+    drop(device, 0);
+}
+
+void device_set_token(struct device *device, const char *token)
+{
+    mem_free(device->token);
+    device->token = mem_string(token);
+    device->session[0] = '\0';
+}
+
+void device_set_manners(struct device *device, struct device_manners manners)
+{
+    device->manners = manners;
+    if (device->state == DEVICE_READY && manners.ack_events > 0 &&
+        device->acked_n < device->received_n)
+        start_timer(device->ack_timer, (int)manners.ack_delay_ms);
+}
+
+bool device_read(struct device *device, const char *chat, int64_t seq, const char *op)
+{
+    if (device->state != DEVICE_READY)
+        return false;
+    cJSON *frame = new_frame("read");
+    cJSON_AddStringToObject(frame, "id", op);
+    cJSON_AddStringToObject(frame, "chat", chat);
+    cJSON_AddNumberToObject(frame, "seq", (double)seq);
+    write_frame(device, frame);
+    return true;
+}
+
+void device_stay_offline_once_closed(struct device *device)
+{
+    device->wanted = false;
+    evtimer_del(device->reconnect);
+}
+
+int64_t device_connection(const struct device *device)
+{
+    return device->connection;
 }
 
 bool device_is_wanted_online(const struct device *device)
@@ -447,8 +575,12 @@ void device_send(struct device *device, const char *chat, const char *client_id,
     item->text = mem_string(text);
     *device->outbox_end = item;
     device->outbox_end = &item->next;
-    if (device->state == DEVICE_READY)
-        write_send(device, item);
+    if (device->state != DEVICE_READY)
+        return;
+    if (device->outbox->on_the_wire || device->outbox == item)
+        write_send(device, item); /* what waits to be tried again goes first */
+    if (!evtimer_pending(device->sweep, NULL))
+        start_timer(device->sweep, SWEEP_MS);
 }
 
 void device_destroy(struct device **device)
@@ -457,10 +589,11 @@ void device_destroy(struct device **device)
         return;
     device_go_offline(*device);
     while ((*device)->outbox != NULL)
-        remove_outgoing(*device, &(*device)->outbox);
+        free_outgoing(take_outgoing(*device, &(*device)->outbox));
     event_free((*device)->reconnect);
     event_free((*device)->ack_timer);
     event_free((*device)->resend);
+    event_free((*device)->sweep);
     mem_free((*device)->host);
     mem_free((*device)->token);
     mem_free(*device);
