@@ -63,11 +63,15 @@ strays_in() { # folder, variable for the pids
     done
 }
 
-end_strays() { # folder…
+# With the signal that ends such a process at once (the table's column `orphan`): an nginx worker takes QUIT for a request
+# to wait until its clients have gone.
+end_strays() { # signal, folder…
     local folder signal
     local -a pids
+    local -a signals=("$1" "$1" KILL)
+    shift
     for folder in "$@"; do
-        for signal in QUIT QUIT KILL; do
+        for signal in "${signals[@]}"; do
             strays_in "$folder" pids
             [[ ${#pids[@]} -gt 0 ]] || break
             kill "-$signal" "${pids[@]}" 2>/dev/null || true
@@ -90,7 +94,7 @@ spawn() { # name
     local -a argv extra=()
     if declare -F "prepare_$name" >/dev/null; then "prepare_$name"; fi
     if [[ ! -d $work ]]; then make_private_folder "$work" 700; fi
-    end_strays "$work"
+    end_strays "${ORPHAN[$name]}" "$work"
     eval "argv=(${COMMAND[$name]})"
     if [[ -e $SECRETS_DIR/postgres-$name ]]; then
         extra=("PARLEY_POSTGRES_PASSWORD_FILE=$SECRETS_DIR/postgres-$name")
@@ -245,6 +249,6 @@ end_child() { # name, already signalled
     done
     wait "${PID[$name]}" 2>/dev/null || status=$?
     unset "PID[$name]"
-    end_strays "$STATE_DIR/work/$name"
+    end_strays "${ORPHAN[$name]}" "$STATE_DIR/work/$name"
     say "$name stopped ($(status_text "$status"))"
 }

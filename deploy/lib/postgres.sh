@@ -41,7 +41,7 @@ prepare_postgres() {
     [[ -n $POSTGRES_BIN ]] || die "Postgres is not installed; run deploy/install, or set PARLEY_POSTGRES to an existing server"
     # A pid in postmaster.pid may meanwhile be anybody's, or a zombie's: Postgres would refuse to start for its sake. So
     # end what is left of the former server by its working folder, which nobody else has, and only then remove the files.
-    end_strays "$data"
+    end_strays QUIT "$data"
     strays_in "$data" left
     if [[ ${#left[@]} -eq 0 ]]; then rm -f -- "$data/postmaster.pid" "$RUN_DIR"/.s.PGSQL.5432*; fi
     write_postgres_settings

@@ -22,7 +22,7 @@ return out
 def write_feed(parley, writer):
     rows = parley.sql('select partition, feed_offset, chat_id, seq from chat.event order by 1, 2', seconds=120)
     for row in rows:
-        writer.write("chaos", "feed", *row)
+        writer.write("feed", *row)
     return len(rows)
 
 
@@ -34,15 +34,15 @@ def take_snapshot(parley, writer, number):
     except Exception:  # noqa: BLE001 whatever a store that is being hurt says, there is no snapshot
         return False
     for partition, offset in cursors:
-        writer.write("chaos", "cursor", number, partition, offset)
+        writer.write("cursor", number, partition, offset)
     device = None
     for line in lines:
         if line.startswith("D "):
             _, device, state = line.split()
-            writer.write("chaos", "inbox_device", number, device, state)
+            writer.write("inbox_device", number, device, state)
         elif len(line) == 32:
-            writer.write("chaos", "inbox", number, device, int(line[:16], 16), int(line[16:], 16))
-    writer.write("chaos", "snapshot_end", number)
+            writer.write("inbox", number, device, int(line[:16], 16), int(line[16:], 16))
+    writer.write("snapshot_end", number)
     return True
 
 

@@ -204,10 +204,12 @@ static void on_lost(void *context, const struct device_send *send, const char *w
     record(device->label, "unknown", "%s\t%s", send->op, why);
 }
 
-/* To a `read`: an answer without numbers. */
+/* To a `read`: an answer without numbers. Others are refusals of a whole connection, or too late. */
 static void on_answer(void *context, const char *op, const char *code)
 {
     struct load_device *device = context;
+    if (op[0] == '\0' || strcmp(op, device->read_op) != 0)
+        return;
     device->read_op[0] = '\0';
     if (code == NULL)
         record(device->label, "receipt_ok", "%s\t-\t-", op);

@@ -138,6 +138,7 @@ static void on_logged_in_again(void *context, int status, const cJSON *answer)
         return;
     }
     snprintf(device->token, sizeof device->token, "%s", load_string(answer, "token"));
+    record(device->label, "device", "%s\t%s", device->person->user_id, device->device_id);
     device_set_token(device->client, device->token);
     device->is_ending = false;
     device_go_online(device->client);
