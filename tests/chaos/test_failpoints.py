@@ -13,6 +13,7 @@ from test_faults import Follower, Talker, check_log
 
 HOUR_MS = 3600 * 1000
 OF_ACKS = {"ack_received_not_trimmed", "trimmed_watermark_not_written"}
+OF_A_COMMIT = ("after_begin", "during_commit")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,16 @@ def sent_into_a_death(person, chat, text):
         assert person.call("POST", f"/v1/chats/{chat}/messages", message).status == 503
     except (OSError, http.client.HTTPException):
         pass
+
+
+@pytest.mark.parametrize("name", OF_A_COMMIT)
+def test_reading_the_log_is_no_commit(parley, world, name):
+    ann, bob = world.people("ann", "bob")
+    chat = ann.group(bob)
+    ann.say(chat, "hello")
+    parley.arm(name)
+    assert len(ann.log(chat)) == 3
+    assert not parley.was_hit(name)
 
 
 @pytest.mark.parametrize(("name", "is_stored"), [("after_begin", False), ("committed_not_answered", True)])
