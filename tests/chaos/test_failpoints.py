@@ -147,6 +147,15 @@ def test_a_sender_has_its_ok_although_the_news_of_it_died_and_the_others_get_it_
     his.until(lambda event: event["seq"] == seq and event["type"] == "message", 15)
 
 
+def test_a_message_that_was_stored_again_brings_no_news_and_is_no_place_to_die(parley, world):
+    ann, bob = world.people("ann", "bob")
+    chat = ann.group(bob)
+    first = ann.say(chat, "once", client_id="once")
+    parley.arm("answered_not_published")
+    assert ann.say(chat, "once", client_id="once", want=200) == first
+    assert not parley.was_hit("answered_not_published")
+
+
 def test_the_last_batch_is_delivered_although_its_news_are_lost(parley, world):
     ann, bob = world.people("ann", "bob")
     chat = ann.group(bob)
