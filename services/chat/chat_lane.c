@@ -160,9 +160,10 @@ void lane_succeed(struct chat_lane *lane)
         answer(lane, item);
     }
     chat_batch_begin(batch, 0);
-    FAILPOINT(answered_not_published);
-    if (events > 0)
+    if (events > 0) {
+        FAILPOINT(answered_not_published);
         lane->ports.send_news(lane->ports.context);
+    }
     metric_add(&appended, (int64_t)events);
     lane_change_state(lane, CHAT_LANE_IDLE);
     loop_deferred_request(lane->turn_end);

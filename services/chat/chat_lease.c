@@ -113,7 +113,9 @@ static void on_taken(void *context, const struct pg_result *result)
         ask(lease); /* these heads may be older than the reason to renew */
         return;
     }
-    if (ok) /* locks, epochs and heads come in one answer: this is the moment before the heads are used */
+    /* Locks, epochs and heads come in one answer: this is the moment before the heads are used. Without a row somebody
+     * else has the locks still. */
+    if (ok && pg_rows(result, 0) > 0)
         FAILPOINT(lock_taken_head_not_read);
     for (int row = 0; ok && row < pg_rows(result, 0); row++)
         take_row(lease, result, row);

@@ -60,6 +60,12 @@ static bool send_call(const struct pg_unit *unit, const struct pg_call *call)
                                lengths, formats, 1) == 1;
 }
 
+/* Other units of several statements are reads, in which nothing could be lost. */
+static bool is_commit(const struct pg_unit *unit)
+{
+    return unit->pg->options.dies_in_units && unit->call_count > 1;
+}
+
 /* The server has begun to work on the unit and is never told that it is whole. */
 static void die_in_a_transaction(struct pg *pg)
 {
@@ -73,7 +79,7 @@ static bool send_unit(const struct pg_unit *unit)
     for (size_t i = 0; i < unit->call_count; i++) {
         if (!send_call(unit, &unit->calls[i]))
             return false;
-        if (i == 0 && unit->call_count > 1 && FAILPOINT_IS_DUE(after_begin))
+        if (i == 0 && is_commit(unit) && FAILPOINT_IS_DUE(after_begin))
             die_in_a_transaction(unit->pg);
     }
     return PQpipelineSync(unit->pg->connection) == 1;
@@ -103,7 +109,7 @@ static void on_flush(void *context)
 {
     struct pg *pg = context;
     pg_connection_flush(pg);
-    if (pg->sent.first != NULL && pg->sent.first->call_count > 1)
+    if (pg->sent.first != NULL && is_commit(pg->sent.first))
         FAILPOINT(during_commit);
 }
 
