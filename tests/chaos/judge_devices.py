@@ -107,7 +107,7 @@ def kept(model, verdict):
                 if pending.pop((row.event.chat, row.event.seq), None) is not None:
                     verdict.check()
             if connection is not device.connections[-1] and not connection.resynced:
-                keep_unacked(pending, connection)
+                keep_unacked(model, device, pending, connection)
         if device.drained is not None and not device.revokes and not has_left_something(model, device):
             for (chat, seq), row in pending.items():
                 verdict.check()
@@ -123,9 +123,9 @@ def forget_resumed(model, pending, connection):
             del pending[key]
 
 
-def keep_unacked(pending, connection):
+def keep_unacked(model, device, pending, connection):
     for row in connection.events:
-        if row.n > connection.acked:
+        if row.n > connection.acked and model.logs[row.event.chat].allows(device.user, row.event.seq):
             pending[(row.event.chat, row.event.seq)] = row
 
 

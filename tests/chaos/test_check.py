@@ -13,6 +13,7 @@ import pytest
 import check
 import history
 from made_up import World
+from planted import PLANTS, last_event, sent
 
 HERE = pathlib.Path(__file__).parent
 ALL = {name for name, _, _ in check.INVARIANTS}
@@ -67,6 +68,7 @@ def talk(w):
 
 def members_come_and_go(w):
     w.change(w.a, "remove", w.u3)
+    w.read(w.d3)
     w.send(w.d3, w.a, "late")
     w.send(w.d1, w.a, "without u3")
     w.change(w.a, "add", w.u4)
@@ -147,3 +149,518 @@ def test_a_legal_history_is_valid_and_every_invariant_was_checked(tmp_path):
     judgement = judged(legal(), tmp_path)
     assert judgement.word == "valid", said(judgement)
     assert all(verdict.checked > 0 for verdict in judgement.verdicts.values())
+
+
+# --- what breaks the contract ---
+
+
+def with_consequences(broken):
+    """I15 and I21 are other invariants, in a history in which Redis was hurt and clocks jumped."""
+    broken = set(broken)
+    if broken & {"I4", "I5", "I6"}:
+        broken.add("I15")
+    if broken & {"I1", "I2", "I4"}:
+        broken.add("I21")
+    return broken
+
+
+@pytest.mark.parametrize("plant, broken", PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
+def test_a_planted_violation_is_found_and_nothing_else(plant, broken, tmp_path):
+    world = legal()
+    plant(world)
+    judgement = judged(world, tmp_path)
+    assert judgement.named("invalid") == with_consequences(broken), said(judgement)
+    assert judgement.status == 1
+
+
+def test_every_invariant_is_broken_by_a_plant():
+    broken = set().union(*(with_consequences(broken) for _, broken in PLANTS))
+    assert broken == ALL and len(PLANTS) >= 45
+
+
+# --- what does not ---
+
+
+def replace_end(w, client_id, kind, column, value):
+    _, end = sent(w, client_id)
+    at = w.lines.index(end)
+    w.lines[at] = {"time": end["time"], "actor": end["actor"], "kind": kind, "op": end["op"], column: value}
+
+
+def lost_ok(w):
+    replace_end(w, "without u3", "unknown", "why", "lost")
+
+
+def late_ok_after_a_timeout(w):
+    invoke, ok = sent(w, "back")
+    w.lines.append({"time": invoke["time"] + 1, "actor": invoke["actor"], "kind": "unknown", "op": invoke["op"], "why": "timeout"})
+    ok["time"] += 100
+
+
+def the_same_ok_again(w):
+    invoke, ok = sent(w, "p0")
+    w.copy(invoke, 50_000, op="x", via="rest")
+    w.copy(ok, 50_000, op="x")
+
+
+def everything_again_on_a_new_connection(w):
+    drained = w.one("drained", actor="d2")
+    w.copy(w.one("connect", actor="d2"), drained["time"] + 10 - w.one("connect", actor="d2")["time"], conn=9)
+    w.copy(w.one("ready", actor="d2"), drained["time"] + 11 - w.one("ready", actor="d2")["time"], conn=9, session="y", inbox=5)
+    for at, row in enumerate(w.all("event", actor="d2", conn=1)[:5]):
+        w.copy(row, drained["time"] + 20 + at - row["time"], conn=9, n=at + 1)
+
+
+def the_end_of_a_file_is_missing(w):
+    w.is_cut = True
+
+
+def lines_in_any_order(w):
+    random.Random(1).shuffle(w.lines)
+
+
+def closed_just_in_time(w):
+    w.one("closed", actor="d5")["time"] = w.one("revoke_ok", actor="d7")["time"] + 990_000
+
+
+def closed_late_because_delivery_was_frozen(w):
+    ended = w.one("revoke_ok", actor="d7")["time"]
+    w.one("closed", actor="d5")["time"] = ended + 2_500_000
+    w.lines.append({"time": ended + 1, "actor": "run", "kind": "fault", "name": "freeze:delivery", "shot": 1, "phase": "begin", "detail": "-"})
+    w.lines.append({"time": ended + 2_000_000, "actor": "run", "kind": "fault", "name": "freeze:delivery", "shot": 1, "phase": "recovered", "detail": "-"})
+
+
+def answered_late_because_chat_was_frozen(w):
+    invoke, end = sent(w, "late")
+    end["time"] = invoke["time"] + 25_000_000
+    for phase, after in (("begin", 1_000_000), ("over", 11_000_000)):
+        w.lines.append({"time": invoke["time"] + after, "actor": "run", "kind": "fault", "name": "freeze:chat", "shot": 1, "phase": phase, "detail": "-"})
+
+
+def others_wait_longer_within_the_noise(w):
+    for row in w.all("latency"):
+        row["us"] = "45000" if row["window"].startswith("hurt") else "900"
+
+
+def others_wait_longer_in_one_window(w):
+    for row in w.all("latency", window="hurt:1"):
+        row["us"] = "900000"
+
+
+def an_ack_was_lost_and_what_it_took_comes_again(w):
+    row = w.one("event", actor="d3", conn=2)
+    ack = w.one("ack", actor="d3", conn=1)
+    w.copy(ack, w.one("closed", actor="d3")["time"] - 1 - ack["time"], n=int(last_event(w, "d3", 1)["n"]) - 1)
+    assert row["time"] > ack["time"]
+
+
+def a_batch_was_lost_on_the_bus(w):
+    w.drop(*w.all("batch", partition=0)[3:6])
+
+
+def another_owner_takes_over(w):
+    for row in w.all("batch", partition=0)[4:]:
+        row["epoch"] = "2"
+
+
+def a_deleted_body_was_still_on_its_way(w):
+    w.one("event", actor="d2", seq=w.target, chat=w.a.id)["hash"] = history.hash_of("body of soon gone")
+
+
+def a_receipt_that_crossed_another(w):
+    first, second = w.all("receipt_invoke")
+    second["time"] = w.one("receipt_ok")["time"] - 1
+    w.one("receipt_ok", at=1)["delivered"] = "4"
+    w.one("receipt_ok", at=1)["read"] = "3"
+    assert first["time"] < second["time"]
+
+
+def watermarks_begin_again_after_a_removal(w):
+    """u3 is told 5 before the removal and 1 after coming back."""
+    before = w.all("member_invoke", user=w.u3)[0]["time"] - 100
+    after = w.all("member_invoke", user=w.u3)[1]["time"] + 5000
+    for op, when, value in (("x", before, 5), ("y", after, 1)):
+        for kind, later in (("receipt_invoke", 0), ("receipt_ok", 5)):
+            row = w.one(kind)
+            w.copy(row, when + later - row["time"], op=op, actor="d3", delivered=value, read=value)
+
+
+def an_event_is_passed_over_by_who_had_not_logged_in(w):
+    """d6's login comes late: nothing that was sent before it is owed."""
+    login = w.one("device", actor="d6")
+    login["time"] = w.one("connect", actor="d6")["time"] - 1
+
+
+def a_removal_answered_by_a_repetition(w):
+    invoke, ok = w.one("member_invoke", change="remove"), w.one("member_ok")
+    w.drop(ok)
+    w.lines.append({"time": ok["time"], "actor": ok["actor"], "kind": "member_unknown", "op": ok["op"], "why": "unavailable"})
+    w.copy(invoke, ok["time"] + 10 - invoke["time"], op="x")
+    w.copy(ok, 20, op="x")
+
+
+def sent_before_the_removal_and_answered_after_it(w):
+    """A message of u3 that was stored in time; its repetition after the removal is answered with its seq."""
+    refused = sent(w, "late")[1]
+    row = {**sent(w, "a1")[0], "actor": "d2", "op": "x", "via": "rest", "time": refused["time"] + 1}
+    w.lines.append(row)
+    w.lines.append({"time": row["time"] + 1, "actor": "d2", "kind": "ok", "op": "x", "seq": sent(w, "a1")[1]["seq"]})
+
+
+def a_stranger_whom_nobody_knows_connects(w):
+    w.lines.append({"time": 5_000_000, "actor": "storm", "kind": "connect", "conn": 1})
+    w.lines.append({"time": 5_000_001, "actor": "storm", "kind": "closed", "conn": 1, "code": 4001})
+
+
+def a_waiver_for_what_was_checked(w):
+    w.meta["waived"] = {"I7": "not needed"}
+
+
+UNLUCKY = [
+    lost_ok,
+    late_ok_after_a_timeout,
+    the_same_ok_again,
+    everything_again_on_a_new_connection,
+    the_end_of_a_file_is_missing,
+    lines_in_any_order,
+    closed_just_in_time,
+    closed_late_because_delivery_was_frozen,
+    answered_late_because_chat_was_frozen,
+    others_wait_longer_within_the_noise,
+    others_wait_longer_in_one_window,
+    an_ack_was_lost_and_what_it_took_comes_again,
+    a_batch_was_lost_on_the_bus,
+    another_owner_takes_over,
+    a_deleted_body_was_still_on_its_way,
+    a_receipt_that_crossed_another,
+    watermarks_begin_again_after_a_removal,
+    an_event_is_passed_over_by_who_had_not_logged_in,
+    a_removal_answered_by_a_repetition,
+    sent_before_the_removal_and_answered_after_it,
+    a_stranger_whom_nobody_knows_connects,
+    a_waiver_for_what_was_checked,
+]
+
+
+@pytest.mark.parametrize("bend", UNLUCKY, ids=[bend.__name__ for bend in UNLUCKY])
+def test_what_is_only_unlucky_stays_valid(bend, tmp_path):
+    world = legal()
+    bend(world)
+    world.save(tmp_path)
+    if hasattr(world, "is_cut"):
+        with open(tmp_path / "load.tsv", "a") as file:
+            file.write("999999999\td1\tac")
+    judgement = check.judge(tmp_path)
+    assert judgement.word == "valid", said(judgement)
+    assert judgement.cut == hasattr(world, "is_cut")
+
+
+# --- what cannot be known ---
+
+
+def without(*kinds):
+    return lambda w: w.drop(*(row for kind in kinds for row in w.all(kind)))
+
+
+def without_a_reading(w):
+    w.drop(w.one("final_end", reading=2, chat=w.b.id))
+
+
+ON_LOGS = {"I1", "I2", "I3", "I4", "I7", "I10", "I11", "I12", "I16", "I21"}
+UNKNOWN = [
+    ("a log that was read only once", without_a_reading, ON_LOGS | {"I15"}),
+    ("no snapshots", without("cursor", "inbox", "inbox_device", "snapshot_end"), {"I16"}),
+    ("snapshots that are not whole", without("snapshot_end"), {"I16"}),
+    ("no feed", without("feed"), {"I16"}),
+    ("no batches", without("batch"), {"I17"}),
+    ("no faults", without("fault"), {"I15", "I21"}),
+    ("faults that are not proven", lambda w: w.drop(*w.all("fault", phase="proven")), {"I15", "I21"}),
+    ("nothing handed over", without("app"), {"I5", "I15"}),
+    ("no device drained", without("drained"), {"I4", "I15", "I21"}),
+    ("no pages", without("page_begin", "page_event", "page_end"), {"I10"}),
+    ("no revocation", without("revoke_invoke", "revoke_ok"), {"I13"}),
+    ("no receipts", without("receipt_invoke", "receipt_ok", "receipt_seen"), {"I18"}),
+    ("no deletes", lambda w: w.drop(w.one("delete_ok")), {"I19"}),
+    ("two windows", lambda w: w.drop(*w.all("latency", window="hurt:1")), {"I22"}),
+    ("few samples", lambda w: w.drop(w.one("latency", window="quiet:0")), {"I22"}),
+    ("a history that ends before an answer", lambda w: w.drop(*w.all("memory"), sent(w, "while d7 is logged out")[1]), {"I20"}),
+]
+
+
+@pytest.mark.parametrize("bend, unknown", [case[1:] for case in UNKNOWN], ids=[case[0] for case in UNKNOWN])
+def test_what_was_not_seen_is_unknown(bend, unknown, tmp_path):
+    world = legal()
+    bend(world)
+    judgement = judged(world, tmp_path)
+    assert (judgement.named("unknown"), judgement.named("invalid")) == (unknown, set()), said(judgement)
+    assert judgement.status == 2
+
+
+def test_a_waived_invariant_that_was_checked_on_nothing_does_not_count(tmp_path):
+    world = legal()
+    world.drop(*world.all("batch"))
+    world.meta["waived"] = {"I17": "no subscriber here"}
+    judgement = judged(world, tmp_path)
+    assert judgement.verdicts["I17"].word == "waived" and judgement.word == "valid"
+
+
+def test_a_violation_weighs_more_than_what_is_unknown(tmp_path):
+    world = legal()
+    world.copy(world.one("app"))
+    world.drop(*world.all("batch"))
+    assert judged(world, tmp_path).status == 1
+
+
+# --- larger histories, drawn by chance ---
+
+
+class Chance:
+    """Devices that lose answers, acknowledgements, connections and inboxes, in chats whose members come and go."""
+
+    def __init__(self, seed):
+        self.draw, self.world, self.sent = random.Random(seed), World(seed), []
+        w = self.world
+        for _ in range(6):
+            w.user()
+        for user in w.users + w.users[:3]:
+            w.device(user)
+        everybody = w.users[1:]
+        self.chats = [w.chat(w.users[0], everybody[:3]), w.chat(w.users[0], everybody[:4], shared=True), w.chat(w.users[1], [w.users[2]])]
+        for device in w.devices.values():
+            w.connect(device)
+
+    def device(self):
+        return self.draw.choice([device for device in self.world.devices.values() if not device.is_ended])
+
+    def step(self):
+        steps = [self.send] * 12 + [self.read] * 12 + [self.ack] * 6 + [self.flap] * 3
+        steps += [self.again, self.burst, self.lose, self.member, self.page, self.receipt, self.park, self.snapshot, self.delete]
+        self.draw.choice(steps)()
+        if self.draw.random() < 0.01:
+            self.draw.choice([self.revoke, self.wipe, self.clock])()
+
+    def own_chat(self, device):
+        mine = [chat for chat in self.chats if device.user in chat.members]
+        return self.draw.choice(mine or self.chats)
+
+    def send(self):
+        device = self.device()
+        chat, client_id = self.draw.choice(self.chats), f"c{len(self.sent)}"
+        self.sent.append((device.user, chat, client_id))
+        self.world.send(device, chat, client_id, rest=self.draw.random() < 0.2)
+
+    def again(self):
+        if self.sent:
+            user, chat, client_id = self.draw.choice(self.sent)
+            device = self.draw.choice([device for device in self.world.devices.values() if device.user == user])
+            self.world.send(device, chat, client_id, rest=True, body=self.draw.choice([None, None, "another"]))
+
+    def burst(self):
+        w, device, chat = self.world, self.device(), self.draw.choice(self.chats)
+        ids = [f"c{len(self.sent) + i}" for i in range(4)]
+        self.sent += [(device.user, chat, client_id) for client_id in ids]
+        ops = [w.invoke(device, chat, client_id) for client_id in ids]
+        results = [w.store(op) for op in ops]
+        for op, result in zip(ops, results):
+            w.answer(op, result)
+
+    def lose(self):
+        """The connection ends with messages on the way, of which the first were stored; all are sent again in order."""
+        w, device, chat = self.world, self.device(), self.draw.choice(self.chats)
+        ids = [f"c{len(self.sent) + i}" for i in range(3)]
+        self.sent += [(device.user, chat, client_id) for client_id in ids]
+        stored = self.draw.randrange(4)
+        for at, client_id in enumerate(ids):
+            w.send_lost(device, chat, client_id, stored=at < stored)
+        w.connect(device, resume=self.draw.random() < 0.5)
+        for client_id in ids:
+            w.send(device, chat, client_id)
+
+    def read(self):
+        device = self.device()
+        if device.conn is not None:
+            self.world.read(device, self.draw.randrange(1, 12))
+
+    def ack(self):
+        device = self.device()
+        if device.conn is not None and device.got_n:
+            n = self.draw.randint(max(1, device.got_n - 5), device.got_n)
+            self.world.ack(device, n, lost=self.draw.random() < 0.1)
+
+    def flap(self):
+        device = self.device()
+        if device.conn is not None and self.draw.random() < 0.5:
+            self.world.close(device)
+        else:
+            self.world.connect(device, resume=self.draw.random() < 0.6)
+
+    def member(self):
+        chat, user = self.draw.choice(self.chats[:2]), self.draw.choice(self.world.users[1:])
+        change = "remove" if user in chat.members else "add"
+        lost = self.draw.random() < 0.3
+        self.world.change(chat, change, user, lost=lost, stored=not lost or self.draw.random() < 0.5)
+
+    def page(self):
+        device = self.device()
+        chat = self.own_chat(device)
+        if device.user in chat.members:
+            self.world.page(device, chat, self.draw.randrange(chat.head), self.draw.choice([1, 5, 200]))
+
+    def receipt(self):
+        device, chat = self.device(), self.chats[2]
+        if device.user in chat.members:
+            self.world.receipt(device, chat, chat.head, chat.head - 1)
+
+    def park(self):
+        for device in self.world.devices.values():
+            if self.draw.random() < 0.8:
+                self.world.park(device)
+
+    def snapshot(self):
+        self.world.snapshot()
+
+    def delete(self):
+        device = next(iter(self.world.devices.values()))
+        targets = [e.seq for e in self.chats[0].log if e.type == "message" and e.seq not in self.chats[0].deleted]
+        if targets:
+            self.world.delete(device, self.chats[0], self.draw.choice(targets))
+
+    def revoke(self):
+        w, device = self.world, self.draw.choice(list(self.world.devices.values())[3:])
+        if device.is_ended:
+            w.login(device)
+            w.connect(device, resume=False)
+        else:
+            w.revoke(device, self.draw.choice(["logout", "session", "password"]))
+            w.wait(2)
+
+    def wipe(self):
+        w, shot = self.world, self.world.now
+        w.fault("kill:redis", "begin", "proven", shot=shot)
+        for device in w.devices.values():
+            w.wipe(device)
+        w.fault("kill:redis", "over", "recovered", shot=shot)
+
+    def clock(self):
+        w, shot = self.world, self.world.now
+        w.fault("clock:-1h", "begin", "proven", shot=shot)
+        for _ in range(10):
+            self.read()
+        w.fault("clock:-1h", "over", "recovered", shot=shot)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_history_drawn_by_chance_is_never_invalid(seed, tmp_path):
+    chance = Chance(seed)
+    for _ in range(600):
+        chance.step()
+    chance.world.finish()
+    judgement = judged(chance.world, tmp_path)
+    assert judgement.named("invalid") == set(), said(judgement)
+    assert judgement.named("unknown") <= {"I12", "I13", "I15", "I21", "I22"}, said(judgement)
+
+
+# --- the form ---
+
+
+BAD_LINES = [
+    ("1\td1\tnothing\t1", "no kind 'nothing'"),
+    ("1\td1\tack\t1", "ack has 2 columns, not 1"),
+    ("1\td1\tack\t1\t2\t3", "ack has 2 columns, not 3"),
+    ("1\td1\tack\t1\tone", "'one' is not a number"),
+    ("1\td1\tack\t1\t-", "'-' is not a number"),
+    ("1.5\td1\tack\t1\t1", "'1.5' is not a number"),
+    ("1\td1", "a time, an actor and a kind"),
+    ("", "a time, an actor and a kind"),
+]
+
+
+@pytest.mark.parametrize("line, reason", BAD_LINES)
+def test_a_line_of_another_form_is_named(line, reason, tmp_path):
+    (tmp_path / "meta.json").write_text("{}")
+    (tmp_path / "x.tsv").write_text(f"1\td1\tack\t1\t1\n{line}\n")
+    with pytest.raises(history.HistoryError, match=f"x.tsv:2: .*{reason}"):
+        history.read(tmp_path)
+
+
+def test_meta_must_be_there(tmp_path):
+    with pytest.raises(history.HistoryError, match="meta.json"):
+        history.read(tmp_path)
+
+
+def test_what_is_written_is_read(tmp_path):
+    event = history.Event("7", 3, "message", "1", "-", "c1", history.hash_of("hello"))
+    writer = history.Writer(tmp_path / "w.tsv", "d1")
+    writer.write("event", 1, 2, event)
+    writer.write("receipt_ok", "x", None, 4, actor="d2")
+    writer.close()
+    (tmp_path / "meta.json").write_text("{}")
+    first, second = history.read(tmp_path).rows
+    assert (first.actor, first.conn, first.n, first.event) == ("d1", 1, 2, event)
+    assert (second.actor, second.delivered, second.read) == ("d2", None, 4) and first.time <= second.time
+
+
+def test_what_cannot_be_read_is_not_written(tmp_path):
+    writer = history.Writer(tmp_path / "w.tsv", "d1")
+    for columns in (("ack", 1), ("nothing", 1), ("resync", "a\tb"), ("resync", "")):
+        with pytest.raises(history.HistoryError):
+            writer.write(*columns)
+    assert (tmp_path / "w.tsv").read_text() == ""
+
+
+def test_threads_do_not_mix_their_lines(tmp_path):
+    writer = history.Writer(tmp_path / "w.tsv", "d1")
+    threads = [threading.Thread(target=lambda: [writer.write("ack", 1, n) for n in range(500)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (tmp_path / "meta.json").write_text("{}")
+    times = [int(line.split("\t")[0]) for line in (tmp_path / "w.tsv").read_text().splitlines()]
+    assert len(history.read(tmp_path).rows) == 2000 and times == sorted(times)
+
+
+def test_the_table_of_kinds_is_the_one_of_the_readme():
+    text = (HERE / "README.md").read_text()
+    table = text[text.index("| kind | columns") :]
+    kinds = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    told = set(" ".join(kinds).replace("`", " ").split())
+    assert told == set(history.KINDS)
+
+
+# --- the command ---
+
+
+def run(folder, *arguments):
+    command = [sys.executable, HERE / "check.py", folder, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+
+def test_the_command_tells_its_verdict_by_its_status(tmp_path):
+    world = legal()
+    world.save(tmp_path)
+    assert (run(tmp_path, "--quiet").returncode, run(tmp_path, "--quiet").stdout) == (0, "history valid\n")
+    world.drop(*world.all("batch"))
+    world.save(tmp_path)
+    assert run(tmp_path).returncode == 2
+    world.copy(world.one("app"))
+    world.save(tmp_path)
+    broken = run(tmp_path, "--json", tmp_path / "verdict.json")
+    assert broken.returncode == 1 and "handed to the application twice: actor=d" in broken.stdout
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert verdict["verdict"] == "invalid" and verdict["invariants"][4]["violations"] == 1
+    assert verdict["metrics"]["sends by outcome"]["unknown"] == 2 and verdict["faults"]["kill:redis"]["shots"] == 1
+
+
+def test_the_command_says_where_a_history_cannot_be_read(tmp_path):
+    (tmp_path / "meta.json").write_text("{}")
+    (tmp_path / "x.tsv").write_text("1\td1\tnothing\n")
+    result = run(tmp_path)
+    assert result.returncode == 2 and "x.tsv:1" in result.stderr
+
+
+def test_an_end_without_a_beginning_is_not_a_history(tmp_path):
+    world = legal()
+    world.drop(world.one("invoke"))
+    with pytest.raises(history.HistoryError, match="never begun"):
+        judged(world, tmp_path)
