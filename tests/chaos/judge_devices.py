@@ -96,10 +96,13 @@ def check_connection(verdict, connection, known_n):
 
 def kept(model, verdict):
     """What a connection brought and its device did not acknowledge comes again on a later one, unless the device went on
-    where it was (`resumed` acknowledges what it had) or was told to resync (it then names what it has)."""
+    where it was (`resumed` acknowledges what it had; a connection that never became ready may have done so) or was told
+    to resync (it then names what it has)."""
     for device in model.devices.values():
         pending = {}  # (chat, seq) -> the row that brought it
+        lost_tries = [attempt.begun for attempt in device.tries if attempt.ready is None]
         for connection in device.connections:
+            forget_acknowledged(pending, lost_tries, connection)
             forget_resumed(model, pending, connection)
             if connection.ready.state == "resync" or connection.resynced:
                 pending.clear()
@@ -112,6 +115,13 @@ def kept(model, verdict):
             for (chat, seq), row in pending.items():
                 verdict.check()
                 verdict.violate("not acknowledged, and never sent again", actor=device.actor, chat=chat, seq=seq, conn=row.conn, n=row.n, time=row.time)
+
+
+def forget_acknowledged(pending, lost_tries, connection):
+    while lost_tries and lost_tries[0] < connection.ready.time:
+        begun = lost_tries.pop(0)
+        for key in [key for key, row in pending.items() if row.time < begun]:
+            del pending[key]
 
 
 def forget_resumed(model, pending, connection):

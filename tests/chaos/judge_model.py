@@ -45,6 +45,7 @@ class Device:
         self.actor, self.user, self.id = row.actor, row.user, row.device
         self.logins = [row.time]
         self.connections = []  # those that became ready, in that order
+        self.tries = []  # all, in the order in which they were begun
         self.received = collections.defaultdict(dict)  # chat -> seq -> when first
         self.settled = collections.defaultdict(dict)  # chat -> seq -> when it may have been acknowledged
         self.windows = collections.defaultdict(collections.deque)  # session -> what is not acknowledged
@@ -260,10 +261,11 @@ class Model:
         return connection
 
     def on_connect(self, row):
-        self.connections[(row.actor, row.conn)] = Connection(row)
+        connection = self.connections[(row.actor, row.conn)] = Connection(row)
         device = self.devices.get(row.actor)
         if device is None:
             return
+        device.tries.append(connection)
         # It may resume with all that it has, which acknowledges that, though no line says so.
         for window in device.windows.values():
             for _, chat, seq in window:

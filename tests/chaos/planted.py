@@ -147,6 +147,16 @@ def an_event_twice_in_the_feed(w):
 
 
 @breaks("I2")
+def an_event_in_the_feeds_of_two_partitions(w):
+    w.copy(w.all("feed", partition=1)[-1], partition=0, offset=len(w.all("feed", partition=0)) + 1)
+
+
+@breaks("I2", "I17")
+def the_last_event_is_missing_in_the_feed(w):
+    w.drop(w.all("feed", partition=0)[-1])
+
+
+@breaks("I2")
 def offsets_in_another_order_than_seqs(w):
     one, other = w.one("feed", partition=0, offset=2), w.one("feed", partition=0, offset=3)
     one["seq"], other["seq"] = other["seq"], one["seq"]
@@ -254,6 +264,12 @@ def a_new_session_begins_with_two(w):
 @breaks("I6")
 def a_resumed_session_goes_on_too_far(w):
     shift(w, w.one("event", actor="d2", conn=2), 5)
+
+
+@breaks("I6")
+def an_event_on_a_connection_that_never_became_ready(w):
+    w.copy(w.one("connect", actor="d6"), conn=9)
+    w.copy(w.one("event", actor="d6"), conn=9)
 
 
 @breaks("I6")
@@ -414,6 +430,14 @@ def a_send_after_the_removal_is_stored(w):
     ok.update(op=invoke["op"], actor="d3")
 
 
+@breaks("I11")
+def a_message_of_a_removed_member_is_stored_though_no_removal_was_answered(w):
+    a_send_after_the_removal_is_stored(w)
+    ok = w.one("member_ok")
+    w.drop(ok)
+    w.lines.append({"time": ok["time"], "actor": ok["actor"], "kind": "member_unknown", "op": ok["op"], "why": "lost"})
+
+
 @breaks("I12")
 def an_added_member_syncs_what_was_before(w):
     early = w.one("final", reading=1, chat=w.a.id, seq=2)
@@ -526,7 +550,7 @@ def more_is_published_than_is_in_the_feed(w):
 
 @breaks("I18")
 def a_watermark_goes_back(w):
-    w.one("receipt_ok", at=1)["delivered"] = "4"
+    w.one("receipt_ok", at=1).update(delivered="4", read="3")
 
 
 @breaks("I18")

@@ -13,7 +13,7 @@ import pytest
 import check
 import history
 from made_up import World
-from planted import PLANTS, last_event, sent
+from planted import PLANTS, last_event, sent, take_out
 
 HERE = pathlib.Path(__file__).parent
 ALL = {name for name, _, _ in check.INVARIANTS}
@@ -110,6 +110,9 @@ def connections_come_and_go(w):
     for device in (w.d1, w.d2, w.d3):
         w.read(device)
     w.fault("clock:+1h", "over", "recovered")
+    w.close(w.d2)
+    w.connect(w.d2, resume=False)
+    w.read(w.d2)
 
 
 def sessions_end(w):
@@ -254,6 +257,12 @@ def an_ack_was_lost_and_what_it_took_comes_again(w):
     assert row["time"] > ack["time"]
 
 
+def a_connection_that_never_became_ready_resumed(w):
+    row = w.one("connect", actor="d3", conn=2)
+    w.copy(row, -10, conn=5)
+    take_out(w, w.one("event", actor="d3", conn=2))
+
+
 def a_batch_was_lost_on_the_bus(w):
     w.drop(*w.all("batch", partition=0)[3:6])
 
@@ -329,6 +338,7 @@ UNLUCKY = [
     others_wait_longer_within_the_noise,
     others_wait_longer_in_one_window,
     an_ack_was_lost_and_what_it_took_comes_again,
+    a_connection_that_never_became_ready_resumed,
     a_batch_was_lost_on_the_bus,
     another_owner_takes_over,
     a_deleted_body_was_still_on_its_way,
