@@ -431,7 +431,9 @@ class Model:
             return True
         if seen._replace(hash="-") != stored._replace(hash="-"):
             return False
-        return log.edits > 0 or ("-" in (seen.hash, stored.hash) and stored.hash == "-" and self.lacks_body(log, stored))
+        return log.edits > 0 or (
+            "-" in (seen.hash, stored.hash) and stored.hash == "-" and self.lacks_body(log, stored)
+        )
 
     def sightings(self):
         for kind in ("event", "synced", "page_event"):

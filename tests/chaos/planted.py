@@ -21,7 +21,9 @@ def breaks(*invariants):
 def sent(w, client_id, at=0):
     """The invocation and the end of a send."""
     invoke = w.one("invoke", at, client_id=client_id)
-    return invoke, next(row for row in w.lines if row["kind"] in ("ok", "refused", "unknown") and row["op"] == invoke["op"])
+    return invoke, next(
+        row for row in w.lines if row["kind"] in ("ok", "refused", "unknown") and row["op"] == invoke["op"]
+    )
 
 
 def places(w, chat, seq):
@@ -399,7 +401,9 @@ def a_page_of_more_than_was_asked_for(w):
 @breaks("I11")
 def a_removed_member_gets_an_event(w):
     gone = w.one("final", reading=1, chat=w.a.id, seq=sent(w, "without u3")[1]["seq"])
-    back = w.one("event", actor="d3", chat=w.a.id, seq=w.one("final", type="member_added", subject=w.u3, at=1, reading=1)["seq"])
+    back = w.one(
+        "event", actor="d3", chat=w.a.id, seq=w.one("final", type="member_added", subject=w.u3, at=1, reading=1)["seq"]
+    )
     add = w.all("member_invoke", change="add", user=w.u3)[0]
     insert_before(w, back, gone)
     inserted = w.one("event", actor="d3", chat=w.a.id, seq=gone["seq"])

@@ -196,7 +196,9 @@ def lost_ok(w):
 
 def late_ok_after_a_timeout(w):
     invoke, ok = sent(w, "back")
-    w.lines.append({"time": invoke["time"] + 1, "actor": invoke["actor"], "kind": "unknown", "op": invoke["op"], "why": "timeout"})
+    w.lines.append(
+        {"time": invoke["time"] + 1, "actor": invoke["actor"], "kind": "unknown", "op": invoke["op"], "why": "timeout"}
+    )
     ok["time"] += 100
 
 
@@ -303,7 +305,9 @@ def an_event_is_passed_over_by_who_had_not_logged_in(w):
 def a_removal_answered_by_a_repetition(w):
     invoke, ok = w.one("member_invoke", change="remove"), w.one("member_ok")
     w.drop(ok)
-    w.lines.append({"time": ok["time"], "actor": ok["actor"], "kind": "member_unknown", "op": ok["op"], "why": "unavailable"})
+    w.lines.append(
+        {"time": ok["time"], "actor": ok["actor"], "kind": "member_unknown", "op": ok["op"], "why": "unavailable"}
+    )
     w.copy(invoke, ok["time"] + 10 - invoke["time"], op="x")
     w.copy(ok, 20, op="x")
 
