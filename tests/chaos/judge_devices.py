@@ -37,7 +37,7 @@ def delivered(model, verdict):
             verdict.check(len(seqs))
             lost = set(seqs).difference(device.received.get(log.chat, ()))
             for seq in sorted(lost):
-                verdict.violate("never delivered", actor=device.actor, chat=log.chat, seq=seq, of=log.events[seq].type if seq in log.events else "?")
+                verdict.violate("never delivered", actor=device.actor, chat=log.chat, seq=seq, born=device.born)
 
 
 # --- I5 ---
@@ -114,7 +114,8 @@ def kept(model, verdict):
         if device.drained is not None and not device.revokes and not has_left_something(model, device):
             for (chat, seq), row in pending.items():
                 verdict.check()
-                verdict.violate("not acknowledged, and never sent again", actor=device.actor, chat=chat, seq=seq, conn=row.conn, n=row.n, time=row.time)
+                where = {"actor": device.actor, "chat": chat, "seq": seq, "conn": row.conn, "n": row.n, "time": row.time}
+                verdict.violate("not acknowledged, and never sent again", **where)
 
 
 def forget_acknowledged(pending, lost_tries, connection):

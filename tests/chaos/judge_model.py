@@ -188,7 +188,8 @@ class Model:
 
     def take_requests(self):
         def ends(prefix):
-            return {f"{prefix}{outcome}": outcome for outcome in ("ok", "refused", "unknown") if f"{prefix}{outcome}" in self.kinds}
+            outcomes = {f"{prefix}{outcome}": outcome for outcome in ("ok", "refused", "unknown")}
+            return {kind: outcome for kind, outcome in outcomes.items() if kind in self.kinds}
 
         self.sends = self.pair("invoke", ends(""))
         self.changes = self.pair("member_invoke", ends("member_"))
