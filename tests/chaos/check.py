@@ -156,7 +156,9 @@ def print_rest(judgement):
     if table:
         print(f"\n{'faults':30} {'shots':>5} {'proven':>6} {'failed':>6}  longest recovery")
     for name, row in table.items():
-        print(f"  {name:28} {row['shots']:>5} {row['proven']:>6} {row['failed']:>6}  {seconds(row['longest recovery'])}")
+        print(
+            f"  {name:28} {row['shots']:>5} {row['proven']:>6} {row['failed']:>6}  {seconds(row['longest recovery'])}"
+        )
 
 
 def as_json(judgement):

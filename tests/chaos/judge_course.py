@@ -17,8 +17,8 @@ def take_over(verdict, others):
     for other in others:
         if other.violations:
             verdict.violate(f"{other.name} is broken in a history with this fault", **{k: v for k, v in other.first[0].items() if k != "what"})
-        for missing in other.missing:
-            verdict.lack(missing)
+        elif other.word == "unknown":
+            verdict.lack(f"{other.name} is unknown")
 
 
 def events_during(model, faults, *phases):

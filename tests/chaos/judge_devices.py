@@ -37,7 +37,7 @@ def delivered(model, verdict):
             verdict.check(len(seqs))
             lost = set(seqs).difference(device.received.get(log.chat, ()))
             for seq in sorted(lost):
-                verdict.violate("never delivered", actor=device.actor, chat=log.chat, seq=seq, of=log.events[seq].type if seq in log.events else "?")
+                verdict.violate("never delivered", actor=device.actor, chat=log.chat, seq=seq, born=device.born)
 
 
 # --- I5 ---
@@ -96,10 +96,13 @@ def check_connection(verdict, connection, known_n):
 
 def kept(model, verdict):
     """What a connection brought and its device did not acknowledge comes again on a later one, unless the device went on
-    where it was (`resumed` acknowledges what it had) or was told to resync (it then names what it has)."""
+    where it was (`resumed` acknowledges what it had; a connection that never became ready may have done so) or was told
+    to resync (it then names what it has)."""
     for device in model.devices.values():
         pending = {}  # (chat, seq) -> the row that brought it
+        lost_tries = [attempt.begun for attempt in device.tries if attempt.ready is None]
         for connection in device.connections:
+            forget_acknowledged(pending, lost_tries, connection)
             forget_resumed(model, pending, connection)
             if connection.ready.state == "resync" or connection.resynced:
                 pending.clear()
@@ -107,11 +110,19 @@ def kept(model, verdict):
                 if pending.pop((row.event.chat, row.event.seq), None) is not None:
                     verdict.check()
             if connection is not device.connections[-1] and not connection.resynced:
-                keep_unacked(pending, connection)
+                keep_unacked(model, device, pending, connection)
         if device.drained is not None and not device.revokes and not has_left_something(model, device):
             for (chat, seq), row in pending.items():
                 verdict.check()
-                verdict.violate("not acknowledged, and never sent again", actor=device.actor, chat=chat, seq=seq, conn=row.conn, n=row.n, time=row.time)
+                where = {"actor": device.actor, "chat": chat, "seq": seq, "conn": row.conn, "n": row.n, "time": row.time}
+                verdict.violate("not acknowledged, and never sent again", **where)
+
+
+def forget_acknowledged(pending, lost_tries, connection):
+    while lost_tries and lost_tries[0] < connection.ready.time:
+        begun = lost_tries.pop(0)
+        for key in [key for key, row in pending.items() if row.time < begun]:
+            del pending[key]
 
 
 def forget_resumed(model, pending, connection):
@@ -123,9 +134,9 @@ def forget_resumed(model, pending, connection):
             del pending[key]
 
 
-def keep_unacked(pending, connection):
+def keep_unacked(model, device, pending, connection):
     for row in connection.events:
-        if row.n > connection.acked:
+        if row.n > connection.acked and model.logs[row.event.chat].allows(device.user, row.event.seq):
             pending[(row.event.chat, row.event.seq)] = row
 
 

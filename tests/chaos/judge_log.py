@@ -81,7 +81,9 @@ def tell_difference(verdict, row, stored):
 def check_run(verdict, log, number, seqs):
     for expected, seq in enumerate(seqs, 1):
         if seq != expected:
-            verdict.violate("a hole, a repeat or a step back in the log", chat=log.chat, seq=seq, expected=expected, reading=number)
+            verdict.violate(
+                "a hole, a repeat or a step back in the log", chat=log.chat, seq=seq, expected=expected, reading=number
+            )
             return
     end = log.ends[number]
     if (end.last_seq or 0) != len(seqs):
@@ -94,7 +96,9 @@ def check_readings(model, verdict, log):
         verdict.violate("the log became shorter", chat=log.chat, seq=len(second), was=len(first))
     for before, after in zip(first, second):
         if not model.is_same(log, before, after):
-            verdict.violate("the log changed", chat=log.chat, seq=before.seq, was=before._asdict(), stored=after._asdict())
+            verdict.violate(
+                "the log changed", chat=log.chat, seq=before.seq, was=before._asdict(), stored=after._asdict()
+            )
 
 
 def check_bodies(model, verdict, log):
@@ -148,7 +152,9 @@ def only_the_log(model, verdict):
         if stored is None:
             verdict.violate("delivered, and not in the log", seen=row.event._asdict(), **where)
         elif not model.is_same(log, row.event, stored):
-            verdict.violate("delivered, and another in the log", seen=row.event._asdict(), stored=stored._asdict(), **where)
+            verdict.violate(
+                "delivered, and another in the log", seen=row.event._asdict(), stored=stored._asdict(), **where
+            )
     check_refused(model, verdict)
 
 
@@ -196,7 +202,9 @@ def check_twins(verdict, log):
             continue
         twin = seen.setdefault((event.sender, event.client_id), event)
         if twin is not event:
-            verdict.violate("a message is twice in the log", chat=log.chat, seq=event.seq, twin=twin.seq, client_id=event.client_id)
+            verdict.violate(
+                "a message is twice in the log", chat=log.chat, seq=event.seq, twin=twin.seq, client_id=event.client_id
+            )
 
 
 # --- I8 ---
@@ -318,9 +326,13 @@ def check_erased_in_log(verdict, log, row):
     for number, events in log.readings.items():
         target = next((event for event in events if event.seq == row.target), None)
         if target is not None and target.hash != "-" and row.time < log.ends[number].time:
-            verdict.violate("a deleted body is in the log", chat=log.chat, seq=row.target, deleted=row.time, reading=number)
+            verdict.violate(
+                "a deleted body is in the log", chat=log.chat, seq=row.target, deleted=row.time, reading=number
+            )
     if row.seq not in log.events or log.events[row.seq].type != "delete":
-        verdict.violate("a delete was answered, and is not in the log", chat=log.chat, seq=row.seq, target=row.target, time=row.time)
+        verdict.violate(
+            "a delete was answered, and is not in the log", chat=log.chat, seq=row.seq, target=row.target, time=row.time
+        )
 
 
 def asked_from(model):
@@ -334,7 +346,9 @@ def asked_from(model):
         if row.kind == "synced":
             return syncs[row.op]
         connection = model.connections[(row.actor, row.conn)]
-        waited = connection.ready is not None and connection.ready.state == "inbox" and row.n <= (connection.ready.inbox or 0)
+        waited = connection.ready is not None and connection.ready.state == "inbox" and row.n <= (
+            connection.ready.inbox or 0
+        )
         return connection.begun if waited else -FOREVER
 
     return begin

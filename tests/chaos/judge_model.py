@@ -45,6 +45,7 @@ class Device:
         self.actor, self.user, self.id = row.actor, row.user, row.device
         self.logins = [row.time]
         self.connections = []  # those that became ready, in that order
+        self.tries = []  # all, in the order in which they were begun
         self.received = collections.defaultdict(dict)  # chat -> seq -> when first
         self.settled = collections.defaultdict(dict)  # chat -> seq -> when it may have been acknowledged
         self.windows = collections.defaultdict(collections.deque)  # session -> what is not acknowledged
@@ -187,7 +188,8 @@ class Model:
 
     def take_requests(self):
         def ends(prefix):
-            return {f"{prefix}{outcome}": outcome for outcome in ("ok", "refused", "unknown") if f"{prefix}{outcome}" in self.kinds}
+            outcomes = {f"{prefix}{outcome}": outcome for outcome in ("ok", "refused", "unknown")}
+            return {kind: outcome for kind, outcome in outcomes.items() if kind in self.kinds}
 
         self.sends = self.pair("invoke", ends(""))
         self.changes = self.pair("member_invoke", ends("member_"))
@@ -260,10 +262,11 @@ class Model:
         return connection
 
     def on_connect(self, row):
-        self.connections[(row.actor, row.conn)] = Connection(row)
+        connection = self.connections[(row.actor, row.conn)] = Connection(row)
         device = self.devices.get(row.actor)
         if device is None:
             return
+        device.tries.append(connection)
         # It may resume with all that it has, which acknowledges that, though no line says so.
         for window in device.windows.values():
             for _, chat, seq in window:
@@ -429,7 +432,9 @@ class Model:
             return True
         if seen._replace(hash="-") != stored._replace(hash="-"):
             return False
-        return log.edits > 0 or ("-" in (seen.hash, stored.hash) and stored.hash == "-" and self.lacks_body(log, stored))
+        return log.edits > 0 or (
+            "-" in (seen.hash, stored.hash) and stored.hash == "-" and self.lacks_body(log, stored)
+        )
 
     def sightings(self):
         for kind in ("event", "synced", "page_event"):

@@ -84,16 +84,16 @@ def removed(model, verdict):
 
 
 def added(model, verdict):
-    first_seen = set()
+    """Checked on each addition of which the added user was told."""
+    additions, told = set(), set()
     for log in whole_logs(model, verdict):
         for user, spans in log.spans.items():
-            first_seen.update((user, log.chat, span.allowed, span.end) for span in spans if not span.is_first)
+            additions.update((log.chat, span.allowed, user) for span in spans if not span.is_first)
     for row in model.sightings():
-        side = stray_side(model, row)
-        if side == "below":
+        if stray_side(model, row) == "below":
             tell_stray(verdict, "told to who was not yet a member", row)
-    seen = {(model.user_of(row.actor), row.event.chat, row.event.seq) for row in model.sightings()} if first_seen else set()
-    verdict.check(sum((user, chat, first) in seen for user, chat, first, _ in first_seen))
+        told.add((row.event.chat, row.event.seq, model.user_of(row.actor)))
+    verdict.check(len(additions & told))
 
 
 def tell_stray(verdict, what, row):
