@@ -19,13 +19,16 @@ def expected(allowed_errors):
 def test_a_row_that_is_no_json_is_passed_over_and_its_partition_goes_on(parley, people):
     ann, bob = people("ann", "bob")
     chat, other = ann.group(bob), ann.direct(bob)
-    online = bob.online()
+    bob.online().drop()
     with parley.stopped("delivery"):
         bad = ann.say(chat, "goes bad")["seq"]
         parley.psql(f"update chat.event set body = '{{' where chat_id = {chat} and seq = {bad}")
         ann.say(chat, "behind it")
         ann.say(other, "elsewhere")
-    del online
+    device = bob.online("inbox")
+    got = device.until(lambda event: event["chat"] == chat and event["seq"] == bad + 1)
+    assert [event["seq"] for event in got if event["chat"] == chat][-2:] == [bad, bad + 1]
+    device.ack()
     assert bob.texts(chat) == ["", "behind it"] and bob.texts(other) == ["elsewhere"]
     found = poison_of(parley)[f"event:{chat}:{bad}"]
     assert found["reason"] == "body is no JSON object"
