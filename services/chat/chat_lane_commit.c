@@ -7,10 +7,16 @@
 #include "shared/base/id.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/base/metrics.h"
 #include "shared/base/planted_bug.h"
 
 #define MAX_KNOWN_KEY_COMMITS \
     3 /* in a row; the second look finds them, so more is a mistake of ours */
+
+static struct metric poison_refused = {.name = "parley_chat_poison_refused_total",
+                                       .labels = "",
+                                       .help = "Items that alone made a commit fail.",
+                                       .kind = METRIC_COUNTER};
 
 static void build_and_commit(struct chat_lane *lane, size_t most);
 
@@ -101,6 +107,8 @@ static void isolate_poison(struct chat_lane *lane)
     lane_set_lookups(lane, CHAT_LOOKUP_NONE);
     if (count == 1) {
         lane->batch->items[0]->is_poison = true;
+        metrics_register(&poison_refused);
+        metric_add(&poison_refused, 1);
         log_error("poison_refused", LOG_ID("chat", chat_item_chat(lane->batch->items[0])));
     }
     lane->batch_limit = (count + 1) / 2;

@@ -133,6 +133,11 @@ const struct pg_statement chat_read_statements[] = {
                                      "left join chat.member m on m.partition = a.partition and "
                                      "m.chat_id = a.chat_id "
                                      "and (m.to_seq = 0 or m.to_seq >= a.from_seq) order by a.ord"},
+    {"note_poison", "insert into chat.poison as p (partition, chat_id, seq, reason) "
+                    "values ($1::bigint, $2::bigint, $3::bigint, $4::text) "
+                    "on conflict (partition, chat_id, seq) do update set reason = excluded.reason, "
+                    "last_at = now(), "
+                    "times = p.times + 1"},
 };
 /* clang-format on */
 

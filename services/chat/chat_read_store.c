@@ -1,6 +1,7 @@
 /* The reading connections, and the states of chats for the lane. */
 #include "services/chat/chat_read_store.h"
 
+#include "services/chat/chat_poison.h"
 #include "services/chat/chat_read_internal.h"
 #include "services/chat/chat_settings.h"
 #include "shared/base/id.h"
@@ -23,6 +24,24 @@ static void on_state(void *context, bool connected)
         log_info("postgres_connected", LOG_STRING("connection", "read"));
 }
 
+static void on_noted(void *context, const struct pg_result *result)
+{
+    (void)context;
+    if (pg_result_outcome(result) != PG_OK)
+        log_warning("poison_not_noted", LOG_STRING("reason", pg_result_message(result)));
+}
+
+static void note_poison(void *context, const struct chat_log_event *event, const char *reason)
+{
+    struct pg_unit *unit = read_unit(context);
+    pg_unit_add(unit, "note_poison");
+    pg_add_number(unit, read_partition(context, event->chat_id));
+    pg_add_number(unit, event->chat_id);
+    pg_add_number(unit, event->seq);
+    pg_add_text(unit, text_of(reason));
+    pg_submit(unit, on_noted, NULL);
+}
+
 struct chat_read_store *chat_read_store_create(struct loop *loop,
                                                const struct chat_partitions *partitions)
 {
@@ -41,6 +60,7 @@ struct chat_read_store *chat_read_store_create(struct loop *loop,
     store->count = (size_t)chat_settings.read_connections;
     for (size_t i = 0; i < store->count; i++)
         store->connections[i] = pg_create(loop, &options, on_state, store);
+    chat_poison_report_to(note_poison, store);
     return store;
 }
 
@@ -48,6 +68,7 @@ void chat_read_store_destroy(struct chat_read_store **store)
 {
     if (*store == NULL)
         return;
+    chat_poison_report_to(NULL, NULL);
     for (size_t i = 0; i < (*store)->count; i++)
         pg_destroy(&(*store)->connections[i]);
     mem_free(*store);
@@ -114,7 +135,7 @@ int64_t read_partition(const struct chat_read_store *store, int64_t chat_id)
 
 struct chat_log_event read_event(const struct pg_result *result, int statement, int row, int column)
 {
-    return (struct chat_log_event){
+    struct chat_log_event event = {
         .chat_id = pg_number(result, statement, row, column),
         .seq = pg_number(result, statement, row, column + 1),
         .type = pg_number(result, statement, row, column + 2),
@@ -125,6 +146,9 @@ struct chat_log_event read_event(const struct pg_result *result, int statement, 
         .body = pg_text(result, statement, row, column + 7),
         .detail = pg_text(result, statement, row, column + 8),
     };
+    if (event.seq != 0)
+        (void)chat_poison_mend(&event);
+    return event;
 }
 
 struct chat_log_event *read_event_rows(const struct pg_result *result, int statement,

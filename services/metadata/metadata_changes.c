@@ -65,10 +65,11 @@ static void page_ended(struct metadata_changes *changes, bool succeeded)
         next_page(changes);
 }
 
-static void on_applied(void *context, bool in_log)
+/* A parked change holds its own chat up, not the feed, which others wait for. */
+static void on_applied(void *context, enum metadata_applied applied)
 {
     struct metadata_changes *changes = context;
-    changes->page_late = changes->page_late || !in_log;
+    changes->page_late = changes->page_late || applied == METADATA_LATE;
     if (--changes->unapplied == 0 && !changes->page_late)
         page_ended(changes, true); /* otherwise the poll timer waits for the page again */
 }
@@ -81,7 +82,9 @@ static void wait_for_page(struct metadata_changes *changes)
     for (size_t i = 0; i < changes->page_count; i++)
         metadata_outbox_wait(changes->service->outbox, changes->page[i].chat_id,
                              changes->page[i].version, on_applied, changes);
-    on_applied(changes, true); /* our own count: the page may be empty, or may have ended already */
+    on_applied(
+        changes,
+        METADATA_IN_LOG); /* our own count: the page may be empty, or may have ended already */
 }
 
 static void set_page(struct metadata_changes *changes, size_t count)

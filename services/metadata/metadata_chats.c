@@ -99,10 +99,10 @@ void metadata_get_chat(void *service, struct http_request *request)
 
 /* --- what every change ends with --- */
 
-static void on_applied(void *context, bool in_log)
+static void on_applied(void *context, enum metadata_applied applied)
 {
     struct chat_request *chat = context;
-    if (!in_log)
+    if (applied != METADATA_IN_LOG)
         http_fail(chat->request, PROBLEM_UNAVAILABLE,
                   "The change is recorded and takes effect once the chat's log can be written.");
     else if (chat->status == 204)

@@ -74,10 +74,10 @@ void metadata_list_members(void *service, struct http_request *request)
 
 /* --- adding, changing a role --- */
 
-static void on_put_applied(void *context, bool in_log)
+static void on_put_applied(void *context, enum metadata_applied applied)
 {
     struct member_request *member = context;
-    if (!in_log) {
+    if (applied != METADATA_IN_LOG) {
         http_fail(member->request, PROBLEM_UNAVAILABLE,
                   "The change is recorded and takes effect once the chat's log can be written.");
         return;
@@ -136,10 +136,10 @@ void metadata_put_member(void *service, struct http_request *request)
 
 /* --- removing, leaving --- */
 
-static void on_remove_applied(void *context, bool in_log)
+static void on_remove_applied(void *context, enum metadata_applied applied)
 {
     struct member_request *member = context;
-    if (in_log)
+    if (applied == METADATA_IN_LOG)
         http_reply_empty(member->request);
     else
         http_fail(member->request, PROBLEM_UNAVAILABLE,

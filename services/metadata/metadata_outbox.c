@@ -4,6 +4,7 @@
  *     applying → the chat daemon has been asked    → deleting, or resting when it was not answered
  *     deleting → the row is being deleted          → reading
  *     resting  → the scan timer tries it again     → reading
+ *     parking  → the log has refused it for good: the row is being marked → gone; the scan passes it by
  *
  * A change that was applied but whose row was not deleted is applied again, which the chat daemon answers with what it
  * did the first time. */
@@ -19,10 +20,17 @@
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
-#define SWEEP_MS   50
-#define SCAN_LIMIT 256
+#define SWEEP_MS     50
+#define MAX_REFUSALS 3 /* of a change for a reason that may pass, before it is parked */
+#define SCAN_LIMIT   256
 
-enum outbox_state { OUTBOX_READING, OUTBOX_APPLYING, OUTBOX_DELETING, OUTBOX_RESTING };
+enum outbox_state {
+    OUTBOX_READING,
+    OUTBOX_APPLYING,
+    OUTBOX_DELETING,
+    OUTBOX_RESTING,
+    OUTBOX_PARKING
+};
 
 struct outbox_waiter {
     int64_t version;
@@ -37,6 +45,7 @@ struct outbox_chat {
     enum outbox_state state;
     int64_t applying_version;
     int64_t retry_at_ms;
+    int refusals; /* of the change, in a row */
     bool
         look_again; /* somebody came while the row was being read: an empty answer may be too old */
     struct outbox_waiter *waiters;
@@ -62,31 +71,37 @@ static struct metric retries_total = {.name = "parley_metadata_outbox_retries_to
                                       .help = "Tries that the chat daemon did not answer.",
                                       .kind = METRIC_COUNTER};
 
+static struct metric parked_gauge = {.name = "parley_metadata_poison_changes",
+                                     .help = "Changes that the log has refused for good.",
+                                     .kind = METRIC_GAUGE};
+
 static void read_oldest(struct outbox_chat *chat);
 
 /* Ends the waiters that `ends` names: those up to a version (in the log), or those past their deadline. */
 static void end_waiters(struct outbox_chat *chat, int64_t up_to_version, int64_t now_ms,
-                        bool in_log)
+                        enum metadata_applied applied)
 {
     struct outbox_waiter **link = &chat->waiters;
     while (*link != NULL) {
         struct outbox_waiter *waiter = *link;
-        if (in_log ? waiter->version > up_to_version : waiter->deadline_ms > now_ms) {
+        bool ends = applied == METADATA_LATE ? waiter->deadline_ms <= now_ms
+                                             : waiter->version <= up_to_version;
+        if (!ends) {
             link = &waiter->next;
             continue;
         }
         *link = waiter->next;
         chat->outbox->waiter_count--;
-        waiter->on_applied(waiter->context, in_log);
+        waiter->on_applied(waiter->context, applied);
         mem_free(waiter);
     }
 }
 
-static void forget(struct outbox_chat *chat)
+/* All that they wait for is in the log when no row is left, and parked when the oldest one is. */
+static void forget(struct outbox_chat *chat, enum metadata_applied applied)
 {
     struct metadata_outbox *outbox = chat->outbox;
-    end_waiters(chat, INT64_MAX, 0,
-                true); /* no row is left: all that they wait for is in the log */
+    end_waiters(chat, INT64_MAX, 0, applied);
     if (chat->waiters != NULL || chat->look_again) {
         read_oldest(chat); /* a waiter's callback asked for more */
         return;
@@ -113,27 +128,49 @@ static void on_deleted(void *context, const struct metadata_changed *changed)
     read_oldest(chat);
 }
 
+/* The log and the outbox disagree: an operator must look. The row is read again, and found parked. */
+static void park(struct outbox_chat *chat, const char *code)
+{
+    log_error("change_parked", LOG_ID("chat", chat->chat_id),
+              LOG_NUMBER("version", chat->applying_version), LOG_STRING("code", code));
+    chat->state = OUTBOX_PARKING;
+    chat->refusals = 0;
+    metadata_store_change_park(chat->outbox->service->store, chat->chat_id, chat->applying_version,
+                               code, on_deleted, chat);
+}
+
+static void on_refused(struct outbox_chat *chat, enum problem problem)
+{
+    const struct problem_info *info = problem_info(problem);
+    chat->refusals++;
+    if (!info->temporary || chat->refusals >= MAX_REFUSALS)
+        park(chat, info->code);
+    else
+        rest(chat);
+}
+
 static void on_answer(void *context, const struct rpc_result *result)
 {
     struct outbox_chat *chat = context;
+    if (result->outcome == RPC_REFUSED) {
+        on_refused(chat, result->problem);
+        return;
+    }
     if (result->outcome != RPC_OK) {
-        if (result->outcome ==
-            RPC_REFUSED) /* the log and the outbox disagree: an operator must look */
-            log_error("change_refused", LOG_ID("chat", chat->chat_id),
-                      LOG_NUMBER("version", chat->applying_version),
-                      LOG_STRING("code", problem_info(result->problem)->code));
         rest(chat);
         return;
     }
     FAILPOINT(in_log_rest_not_answered);
+    chat->refusals = 0;
     metric_add(&applied_total, 1);
     chat->state = OUTBOX_DELETING;
     metadata_store_change_done(chat->outbox->service->store, chat->chat_id, chat->applying_version,
                                on_deleted, chat);
-    end_waiters(chat, chat->applying_version, 0, true);
+    end_waiters(chat, chat->applying_version, 0, METADATA_IN_LOG);
 }
 
-static void on_oldest(void *context, enum problem problem, const struct chat_apply_request *change)
+static void on_oldest(void *context, enum problem problem, const struct chat_apply_request *change,
+                      bool is_parked)
 {
     struct outbox_chat *chat = context;
     if (problem != PROBLEM_NONE) {
@@ -144,7 +181,11 @@ static void on_oldest(void *context, enum problem problem, const struct chat_app
         if (chat->look_again)
             read_oldest(chat);
         else
-            forget(chat);
+            forget(chat, METADATA_IN_LOG);
+        return;
+    }
+    if (is_parked) {
+        forget(chat, METADATA_PARKED);
         return;
     }
     chat->state = OUTBOX_APPLYING;
@@ -186,7 +227,7 @@ void metadata_outbox_wait(struct metadata_outbox *outbox, int64_t chat_id, int64
 {
     struct outbox_chat *chat = take_up(outbox, chat_id);
     if (chat == NULL) { /* the scan takes it up once there is room */
-        on_applied(context, false);
+        on_applied(context, METADATA_LATE);
         return;
     }
     struct outbox_waiter *waiter = mem_zalloc(sizeof *waiter);
@@ -203,7 +244,7 @@ static void on_sweep(void *context)
     struct outbox_chat *chat, *next;
     int64_t now_ms = clock_monotonic_ms();
     HASH_ITER (hh, outbox->chats, chat, next) {
-        end_waiters(chat, 0, now_ms, false);
+        end_waiters(chat, 0, now_ms, METADATA_LATE);
         if (chat->state == OUTBOX_RESTING && chat->retry_at_ms <= now_ms)
             read_oldest(chat);
     }
@@ -216,11 +257,20 @@ static void on_waiting_chats(void *context, enum problem problem, const int64_t 
         take_up(outbox, ids[i]);
 }
 
+static void on_parked_count(void *context, enum problem problem, int64_t count)
+{
+    (void)context;
+    if (problem == PROBLEM_NONE)
+        metric_set(&parked_gauge, count);
+}
+
 static void on_scan(void *context)
 {
     struct metadata_outbox *outbox = context;
-    if (metadata_store_is_ready(outbox->service->store))
-        metadata_store_waiting_chats(outbox->service->store, SCAN_LIMIT, on_waiting_chats, outbox);
+    if (!metadata_store_is_ready(outbox->service->store))
+        return;
+    metadata_store_waiting_chats(outbox->service->store, SCAN_LIMIT, on_waiting_chats, outbox);
+    metadata_store_parked_count(outbox->service->store, on_parked_count, outbox);
 }
 
 struct metadata_outbox *metadata_outbox_create(struct metadata_service *service)
@@ -234,6 +284,7 @@ struct metadata_outbox *metadata_outbox_create(struct metadata_service *service)
     metrics_register(&chats_gauge);
     metrics_register(&applied_total);
     metrics_register(&retries_total);
+    metrics_register(&parked_gauge);
     return outbox;
 }
 
@@ -248,7 +299,7 @@ void metadata_outbox_destroy(struct metadata_outbox **outbox)
         return;
     struct outbox_chat *chat, *next;
     HASH_ITER (hh, (*outbox)->chats, chat, next) {
-        end_waiters(chat, 0, INT64_MAX, false);
+        end_waiters(chat, 0, INT64_MAX, METADATA_LATE);
         HASH_DEL((*outbox)->chats, chat);
         mem_free(chat);
     }

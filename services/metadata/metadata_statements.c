@@ -44,7 +44,8 @@ const struct pg_statement metadata_statements[] = {
                  "where c.chat_id = $1::bigint and m.user_id = $2::bigint and not c.deleted"},
     {"members", "select user_id, role from metadata.member where chat_id = $1::bigint and active "
                 "and user_id > $2::bigint order by user_id limit $3::bigint"},
-    {"oldest_change", "select version, change_kind, by_id, kind, history, blocked, detail "
+    {"oldest_change", "select version, change_kind, by_id, kind, history, blocked, detail, "
+                      "(parked_at is not null)::integer "
                       "from metadata.outbox where chat_id = $1::bigint order by version limit 1"},
     {"oldest_members",
      "select m.user_id, m.role from (select member_ids, member_roles from metadata.outbox "
@@ -52,7 +53,11 @@ const struct pg_statement metadata_statements[] = {
      "unnest(o.member_ids, o.member_roles) as m (user_id, role)"},
     {"change_done",
      "delete from metadata.outbox where chat_id = $1::bigint and version = $2::bigint"},
-    {"waiting_chats", "select distinct chat_id from metadata.outbox limit $1::bigint"},
+    {"change_park", "update metadata.outbox set parked_at = now(), parked_reason = $3::text, "
+                    "tries = tries + 1 where chat_id = $1::bigint and version = $2::bigint"},
+    {"waiting_chats", "select distinct chat_id from metadata.outbox where chat_id not in (select "
+                      "chat_id from metadata.outbox where parked_at is not null) limit $1::bigint"},
+    {"parked_count", "select count(*) from metadata.outbox where parked_at is not null"},
     {"cursor", "select feed_offset from metadata.user_cursor"},
     {"take", "select out_chat, out_version from metadata.take_user_change($1::bigint, "
              "$2::bigint::smallint, $3::bigint, "

@@ -117,18 +117,24 @@ void metadata_store_members(struct metadata_store *store, int64_t chat_id, int64
 
 /* The oldest change of the chat; version 0 when there is none. */
 typedef void (*metadata_on_outbox)(void *context, enum problem problem,
-                                   const struct chat_apply_request *change);
+                                   const struct chat_apply_request *change, bool is_parked);
 void metadata_store_oldest_change(struct metadata_store *store, int64_t chat_id,
                                   metadata_on_outbox on_outbox, void *context);
 void metadata_store_change_done(struct metadata_store *store, int64_t chat_id, int64_t version,
                                 metadata_on_changed on_changed, void *context);
-/* Chats that have changes in the outbox, at most `limit`. */
+/* The log has refused it for good; `code` is of the problem table. */
+void metadata_store_change_park(struct metadata_store *store, int64_t chat_id, int64_t version,
+                                const char *code, metadata_on_changed on_changed, void *context);
+/* Chats that have changes in the outbox and none that is parked, at most `limit`. */
 void metadata_store_waiting_chats(struct metadata_store *store, int64_t limit,
                                   metadata_on_ids on_ids, void *context);
 
 /* --- the user daemon's changes --- */
 
 typedef void (*metadata_on_cursor)(void *context, enum problem problem, int64_t offset);
+/* How many changes of the outbox are parked, as the number of a cursor is told. */
+void metadata_store_parked_count(struct metadata_store *store, metadata_on_cursor on_count,
+                                 void *context);
 void metadata_store_cursor(struct metadata_store *store, metadata_on_cursor on_cursor,
                            void *context);
 

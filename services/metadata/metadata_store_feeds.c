@@ -9,7 +9,9 @@ static void answer_outbox(void *context, const struct pg_result *result)
     struct question *question = context;
     struct chat_apply_request change = {.chat_id = question->chat_id};
     enum problem problem = problem_of(result);
+    bool is_parked = false;
     if (problem == PROBLEM_NONE && pg_rows(result, 0) == 1) {
+        is_parked = pg_number(result, 0, 0, 7) != 0;
         change.version = pg_number(result, 0, 0, 0);
         change.change_kind = pg_number(result, 0, 0, 1);
         change.by_id = pg_number(result, 0, 0, 2);
@@ -23,7 +25,7 @@ static void answer_outbox(void *context, const struct pg_result *result)
             change.members[i] = (struct chat_change_member){pg_number(result, 1, (int)i, 0),
                                                             pg_number(result, 1, (int)i, 1)};
     }
-    question->answer.on_outbox(question->context, problem, &change);
+    question->answer.on_outbox(question->context, problem, &change, is_parked);
     mem_free(change.members);
     mem_free(question);
 }
@@ -61,6 +63,19 @@ void metadata_store_change_done(struct metadata_store *store, int64_t chat_id, i
     pg_submit(unit, answer_done, question);
 }
 
+void metadata_store_change_park(struct metadata_store *store, int64_t chat_id, int64_t version,
+                                const char *code, metadata_on_changed on_changed, void *context)
+{
+    struct question *question = question_create(context);
+    struct pg_unit *unit = unit_of(store, "change_park");
+    question->answer.on_changed = on_changed;
+    question->chat_id = chat_id;
+    pg_add_number(unit, chat_id);
+    pg_add_number(unit, version);
+    pg_add_text(unit, text_of(code));
+    pg_submit(unit, answer_done, question);
+}
+
 void metadata_store_waiting_chats(struct metadata_store *store, int64_t limit,
                                   metadata_on_ids on_ids, void *context)
 {
@@ -88,6 +103,14 @@ void metadata_store_cursor(struct metadata_store *store, metadata_on_cursor on_c
     struct question *question = question_create(context);
     question->answer.on_cursor = on_cursor;
     pg_submit(unit_of(store, "cursor"), answer_cursor, question);
+}
+
+void metadata_store_parked_count(struct metadata_store *store, metadata_on_cursor on_count,
+                                 void *context)
+{
+    struct question *question = question_create(context);
+    question->answer.on_cursor = on_count;
+    pg_submit(unit_of(store, "parked_count"), answer_cursor, question);
 }
 
 static void answer_taken(void *context, const struct pg_result *result)
