@@ -45,7 +45,8 @@ static const char start_script[] =
     "$as $bin/initdb -D %1$s/data -U postgres -A trust -N --locale=C.UTF-8 -E UTF8 >/dev/null; "
     "$as $bin/pg_ctl -D %1$s/data -l %1$s/log -w -o \"-F -h '' -k %1$s\" start >/dev/null; "
     "psql -qX -h %1$s -U postgres -c 'create role parley_chat login' postgres; "
-    "psql -qX1 -v ON_ERROR_STOP=1 -h %1$s -U postgres -f \"$here/sql/0003_chat.sql\" postgres";
+    "psql -qX1 -v ON_ERROR_STOP=1 -h %1$s -U postgres -f \"$here/sql/0003_chat.sql\" -f "
+    "\"$here/sql/0005_chat_poison.sql\" postgres";
 static const char stop_script[] =
     "as=; if [ \"$(id -u)\" = 0 ]; then "
     "as='setpriv --reuid=postgres --regid=postgres --init-groups'; fi; cd /; "
