@@ -151,7 +151,7 @@ void lane_succeed(struct chat_lane *lane)
     struct chat_batch *batch = lane->batch;
     size_t events = batch->events.count;
     chat_batch_accept(batch);
-    if (events > 0 && !BUG(answer_before_commit))
+    if (events > 0 && batch->item_count > 0) /* 0: a planted bug has answered them already */
         lane->ports.prepare_news(lane->ports.context, batch);
     for (size_t i = 0; i < batch->item_count; i++) {
         struct chat_item *item = batch->items[i];
@@ -182,6 +182,9 @@ void lane_publish_early(struct chat_lane *lane)
 void lane_answer_early(struct chat_lane *lane)
 {
     struct chat_batch *batch = lane->batch;
+    for (size_t i = 0; i < batch->item_count; i++)
+        if (batch->items[i]->kind != CHAT_ITEM_MESSAGE)
+            return;
     if (batch->events.count > 0)
         lane->ports.prepare_news(lane->ports.context, batch);
     for (size_t i = 0; i < batch->item_count; i++)

@@ -4,6 +4,7 @@ the judged load."""
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -14,6 +15,8 @@ from people import World
 from raw import BINARY, CONTINUATION, TEXT, Raw, frame
 
 CROWD = 5
+# A close frame at the end of what came: unmasked, short, its code first (RFC 6455, 5.5.1).
+CLOSE_FRAME = re.compile(rb"\x88[\x02-\x7d][\x03-\x0f][\x00-\xff][^\x00-\x1f]*$", re.DOTALL)
 
 
 class Crowd:
@@ -109,16 +112,19 @@ def stuck_readers(crowd, count):
 
 
 def closed_by_server(raw, seconds):
-    """Reads until the server ends the connection; the seconds it took, None when it did not."""
+    """Waits until the server closes or ends the connection; the seconds it took, None when it did not. Answers no ping."""
     began = time.monotonic()
     raw.wire.settimeout(0.5)
+    seen = raw.buffer
     while time.monotonic() - began < seconds:
         try:
-            if not raw.wire.recv(65536):
-                return time.monotonic() - began
+            data = raw.wire.recv(65536)
         except TimeoutError:
             continue
         except OSError:
+            return time.monotonic() - began
+        seen = (seen + data)[-200:]
+        if not data or CLOSE_FRAME.search(seen):
             return time.monotonic() - began
     return None
 
@@ -137,24 +143,29 @@ def flap(crowd, person, times):
 
 
 def storm(crowd, count, seconds=30):
-    """So many devices of a few people at once; returns how many became ready, and in how many seconds."""
-    ready, lock = [], threading.Lock()
+    """So many connections of a few devices at once. Of one device only the newest stays, so being replaced is an answer
+    too; returns how many were answered, and in how many seconds the last of them."""
+    answered, lock = [], threading.Lock()
     began = time.monotonic()
 
     def one(number):
-        # Of one person only the newest connection of a device stays: being replaced is also an answer.
-        with contextlib.suppress(OSError, EOFError, AssertionError):
-            raw = crowd.open(crowd.people[number % CROWD])
-            with lock:
-                ready.append(time.monotonic() - began)
-            raw.close()
+        raw = Raw(crowd.parley.address)
+        with contextlib.suppress(OSError):
+            raw.wire.settimeout(seconds)
+            with contextlib.suppress(EOFError, AssertionError):
+                raw.upgrade()
+                raw.say({"op": "auth", "token": crowd.people[number % CROWD].token})
+                raw.read_frame()
+                with lock:
+                    answered.append(time.monotonic() - began)
+        raw.close()
 
     threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.1, seconds - (time.monotonic() - began)))
-    return len(ready), max(ready, default=0.0)
+    return len(answered), max(answered, default=0.0)
 
 
 def broken_frames(crowd, chance):
@@ -171,14 +182,15 @@ def broken_frames(crowd, chance):
         frame(9, b"p" * 126),
         chance.randbytes(200),
     ]
-    closed = 0
+    raws = []
     for way in ways:
-        raw = crowd.open(crowd.people[1])
+        raws.append(crowd.open(crowd.people[1 + len(raws) % 4]))
         with contextlib.suppress(OSError):
-            raw.send(way[:-1] if chance.random() < 0.2 else way)
+            raws[-1].send(way)
             if chance.random() < 0.2:
-                raw.wire.shutdown(socket.SHUT_WR)  # cut off in the middle
-            closed += closed_by_server(raw, 6) is not None
+                raws[-1].wire.shutdown(socket.SHUT_WR)
+    closed = sum(closed_by_server(raw, 6) is not None for raw in raws)
+    for raw in raws:
         raw.close()
     return closed, len(ways)
 
