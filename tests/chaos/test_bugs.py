@@ -21,13 +21,13 @@ SECONDS = 240
 
 def run_with(bug, folder):
     """A tiny run with the bug in it and the fault that brings it to light; returns its exit status, output and verdicts."""
-    fault = BUGS[bug][2]
+    faults = BUGS[bug][2]
     command = [f"{HERE}/run", "--form", "tiny", "--bug", bug, "--seed", "1", "--folder", str(folder), "--no-isolation"]
-    command += ["--only", *(fault if isinstance(fault, (list, tuple)) else [fault or "none"])]
+    command += ["--only", *(faults or ["none"])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     try:
         with open(f"{folder}/verdict.json", encoding="utf-8") as file:
-            verdicts = {one["id"]: one["verdict"] for one in json.load(file)["invariants"]}
+            verdicts = {one["invariant"]: one["verdict"] for one in json.load(file)["invariants"]}
     except OSError:
         verdicts = {}
     return done, verdicts
