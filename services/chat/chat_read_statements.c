@@ -46,24 +46,28 @@ const struct pg_statement chat_read_statements[] = {
                                          "where e.bytes_before < $6::bigint order by e.seq"},
     {"standings",
      "select m.chat_id, true, case when c.history = 2 then 1 else (select min(s.from_seq) from "
-     "chat.member s "
-     "where s.partition = m.partition and s.chat_id = m.chat_id and s.user_id = m.user_id) "
-     "end, " HEAD("m.partition",
-                  "m.chat_id") " "
-                               "from chat.member m join chat.chat c on c.partition = m.partition "
-                               "and c.chat_id = m.chat_id "
-                               "where m.user_id = $1::bigint and m.to_seq = 0 and not c.deleted "
-                               "union all "
-                               "select a.chat_id, false, m.first_seq, m.last_seq "
-                               "from unnest($2::bigint[], $3::bigint[]) a (partition, chat_id) "
-                               "join chat.chat c on c.partition = a.partition and c.chat_id = "
-                               "a.chat_id and not c.deleted "
-                               "cross join lateral (select bool_or(s.to_seq = 0) as is_member, "
-                               "min(s.from_seq) as first_seq, "
-                               "max(s.to_seq) as last_seq from chat.member s "
-                               "where s.partition = a.partition and s.chat_id = a.chat_id and "
-                               "s.user_id = $1::bigint) m "
-                               "where not m.is_member"},
+     "chat.member s where s.partition = m.partition and s.chat_id = m.chat_id "
+     "and s.user_id = m.user_id) end, " HEAD(
+         "m.partition",
+         "m.chat_id") " "
+                      "from chat.member m join chat.chat c on c.partition = m.partition "
+                      "and c.chat_id = m.chat_id "
+                      "where m.user_id = $1::bigint and m.to_seq = 0 and not c.deleted "
+                      "union all "
+                      "select a.chat_id, false, m.first_seq, m.last_seq "
+                      "from (select partition, chat_id from unnest($2::bigint[], $3::bigint[]) "
+                      "n (partition, chat_id) union select partition, chat_id "
+                      "from (select e.partition, e.chat_id from chat.event e "
+                      "where e.type = 3 and e.subject_id = $1::bigint "
+                      "and e.at_ms > extract(epoch from now()) * 1000 - $4::bigint "
+                      "order by e.at_ms desc limit $5::bigint) d) a "
+                      "join chat.chat c on c.partition = a.partition and c.chat_id = a.chat_id "
+                      "and not c.deleted "
+                      "cross join lateral (select bool_or(s.to_seq = 0) as is_member, "
+                      "min(s.from_seq) as first_seq, max(s.to_seq) as last_seq "
+                      "from chat.member s where s.partition = a.partition "
+                      "and s.chat_id = a.chat_id and s.user_id = $1::bigint) m "
+                      "where not m.is_member"},
     {"several",
      "select " EVENT " from (select e.*, a.ord, " BYTES_BEFORE(
          "a.ord, e.seq") " "

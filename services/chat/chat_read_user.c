@@ -2,6 +2,9 @@
 #include "services/chat/chat_read_internal.h"
 #include "services/chat/chat_settings.h"
 #include "shared/base/mem.h"
+#include "shared/daemon/daemon.h"
+
+#define MS_PER_DAY INT64_C(86400000)
 
 static void add_chats(struct pg_unit *unit, const struct chat_read_store *store,
                       const int64_t *chats, size_t count)
@@ -87,6 +90,8 @@ void chat_read_standings(struct chat_read_store *store, int64_t user_id, const i
     pg_unit_add(unit, "standings");
     pg_add_number(unit, user_id);
     add_chats(unit, store, named, count);
+    pg_add_number(unit, chat_settings.former_days * MS_PER_DAY);
+    pg_add_number(unit, limits.max_sync_chats);
     pg_submit(unit, on_standings_rows, question);
 }
 

@@ -34,6 +34,9 @@ static const struct setting items[] = {
            "Milliseconds between two announcements of the partitions' heads."),
     NUMBER(max_receipts, "65536", 1, 1048576, "Receipts that may wait to be written."),
     NUMBER(max_reply_bytes, "4194304", 65536, 67108864, "Bytes of the events in one page, about."),
+    NUMBER(
+        former_days, "30", 0, 3650,
+        "Days for which a sync gives the events of a chat that was left, though it is not named."),
     NUMBER(read_connections, "2", 1, 16, "Connections to Postgres for reading."),
     NUMBER(max_store_units, "4096", 16, 100000,
            "Statements in flight to Postgres, per connection."),

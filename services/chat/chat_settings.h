@@ -18,6 +18,7 @@ struct chat_settings {
     int64_t heads_period_ms;
     int64_t max_receipts;    /* waiting to be written */
     int64_t max_reply_bytes; /* of events in one answer */
+    int64_t former_days;
     int64_t read_connections;
     int64_t max_store_units; /* in flight to Postgres, per connection */
     int64_t rpc_concurrency;

@@ -49,7 +49,7 @@ def take_snapshot(parley, writer, number):
 class Snapshots(threading.Thread):
     """Takes one every few seconds until it is stopped."""
 
-    def __init__(self, parley, writer, seconds=4.0):
+    def __init__(self, parley, writer, seconds):
         super().__init__(daemon=True)
         self.parley, self.writer, self.seconds = parley, writer, seconds
         self.ending, self.taken = threading.Event(), 0

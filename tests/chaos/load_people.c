@@ -7,7 +7,7 @@
 #include "tests/chaos/load_record.h"
 
 #define SIDE_BY_SIDE   4
-#define SLOW_PERCENT   5 /* of the devices acknowledge a second late */
+#define SLOW_PERCENT   12 /* of the devices acknowledge a second late */
 #define SILENT_PERCENT 3 /* … or not at all before the end */
 
 static void ask_account(struct load *load);

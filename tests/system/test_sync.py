@@ -45,6 +45,19 @@ def test_with_nothing_every_chat_comes_from_the_beginning(pair):
         assert (part["last_seq"], part["more"]) == (3, False)
 
 
+def test_a_chat_that_was_joined_and_left_while_the_device_was_away_comes_though_it_cannot_name_it(pair, people):
+    ann, _, _, group = pair
+    eve = people("eve")[0]
+    ann.add(group, eve)
+    said = ann.say(group, "while eve is in")
+    ann.remove(group, eve)
+    ann.say(group, "not for eve")
+    events, gone = sync_whole(eve)
+    assert [event["seq"] for event in events[group]] == [said["seq"] - 1, said["seq"], said["seq"] + 1]
+    assert gone == {group}
+    assert sync(eve, {group: said["seq"] + 1}) == {"chats": {}, "gone": [group]}
+
+
 def test_what_the_device_has_is_left_out_and_a_chat_without_news_still_says_so(pair):
     ann, bob, direct, group = pair
     ann.say(direct, "a")
