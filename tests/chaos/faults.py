@@ -26,6 +26,7 @@ class Shot:
     chance: object               # a random.Random of this shot
     record: Callable             # record(phase, detail)
     is_short: bool
+    number: int                  # of this fault's shots, from 1
     over_at: float = 0.0
 
     def proven(self, detail):
@@ -77,17 +78,19 @@ def all_at_once(shot):
     shot.proven("four daemons were killed")
 
 
-def freeze(name, seconds):
+def freeze(names, seconds):
     def inflict(shot):
-        pid = shot.parley.pid(name)
-        os.kill(pid, signal.SIGSTOP)
+        pids = [shot.parley.pid(name) for name in names]
         try:
-            until(lambda: process_state(pid) == "T", 2, f"{name} stands still")
-            shot.proven(f"pid {pid} stood still")
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            until(lambda: all(process_state(pid) == "T" for pid in pids), 2, f"{names} stand still")
+            shot.proven(f"pids {pids} stood still")
             time.sleep(seconds)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
     return inflict
 
 
@@ -134,7 +137,7 @@ def commit_cut_off(shot):
 
 
 def postgres_away(shot):
-    seconds = 3 if shot.is_short else 30
+    seconds = 30 if shot.number == 1 and not shot.is_short else 3
     with shot.parley.stopped("postgres"):
         shot.proven("it is gone and not started again")
         time.sleep(seconds)
@@ -348,9 +351,10 @@ FAULTS = (
     Fault("postgres:commit_cut_off", commit_cut_off),
     Fault("postgres:away", postgres_away),
     Fault("postgres:disk_full", disk_full, needs="disk"),
-    *(Fault(f"freeze:{name}:1", freeze(name, 1)) for name in (*DAEMONS, "redis")),
-    *(Fault(f"freeze:{name}:10", freeze(name, 10), in_short_form=False) for name in (*DAEMONS, "redis")),
-    *(Fault(f"freeze:{name}:90", freeze(name, 90), in_short_form=False, most_shots=1) for name in (*DAEMONS, "redis")),
+    *(Fault(f"freeze:{name}:1", freeze([name], 1)) for name in (*DAEMONS, "redis")),
+    *(Fault(f"freeze:{name}:10", freeze([name], 10), in_short_form=False, most_shots=2) for name in (*DAEMONS, "redis")),
+    *(Fault(f"freeze:{'+'.join(names)}:90", freeze(names, 90), in_short_form=False, most_shots=1)
+      for names in (["chat"], ["delivery"], ["user", "metadata", "redis"])),
     Fault("stop:roll", roll),
     Fault("redis:flushall", flush_redis),
     Fault("redis:empty", redis_empty),

@@ -22,7 +22,7 @@ SECONDS = 240
 def run_with(bug, folder):
     """A tiny run with the bug in it and the fault that brings it to light; returns its exit status, output and verdicts."""
     faults = BUGS[bug][2]
-    command = [f"{HERE}/run", "--form", "tiny", "--bug", bug, "--seed", "1", "--folder", str(folder), "--no-isolation"]
+    command = [f"{HERE}/run", "--form", "tiny", "--bug", bug, "--seed", "2", "--folder", str(folder), "--no-isolation"]
     command += ["--only", *(faults or ["none"])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     try:
