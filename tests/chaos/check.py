@@ -12,6 +12,7 @@ and "excuses_revocation" (I13: patterns of names of faults).
 Exit status: 0 valid or waived throughout, 1 something is invalid, 2 something is unknown or the history cannot be read."""
 
 import argparse
+import bisect
 import collections
 import json
 import sys
@@ -110,10 +111,18 @@ def metrics(judgement):
 
 
 def faults(model):
-    """Per fault: how often, how often it failed, and the longest time from its end to the recovery."""
+    """Per fault: how often, how often it failed, the longest time from its end to the recovery, and what became of the
+    messages that were sent between its beginning and the recovery."""
     table = {}
+    sends = sorted(model.sends.values(), key=lambda send: send.begun)
+    times = [send.begun for send in sends]
     for (name, _), fault in sorted(model.faults.items()):
-        row = table.setdefault(name, {"shots": 0, "proven": 0, "failed": 0, "longest recovery": None})
+        row = table.setdefault(name, {"shots": 0, "proven": 0, "failed": 0, "longest recovery": None, "sends": 0,
+                                      "unavailable": 0, "lost": 0})
+        within = sends[bisect.bisect(times, fault.begin):bisect.bisect(times, fault.until("recovered", "failed"))]
+        row["sends"] += len(within)
+        row["unavailable"] += sum(send.outcome == "unknown" and send.answer.why == "unavailable" for send in within)
+        row["lost"] += sum(send.outcome == "unknown" and send.answer.why != "unavailable" for send in within)
         row["shots"] += 1
         row["proven"] += "proven" in fault.phases
         row["failed"] += "failed" in fault.phases
@@ -154,11 +163,11 @@ def print_rest(judgement):
         print(f"  {name:28} {told(value)}")
     table = faults(judgement.model)
     if table:
-        print(f"\n{'faults':30} {'shots':>5} {'proven':>6} {'failed':>6}  longest recovery")
+        print(f"\n{'faults':38} {'shots':>5} {'proven':>6} {'failed':>6} {'longest recovery':>16} "
+              f"{'sends':>6} {'unavailable':>11} {'lost':>6}")
     for name, row in table.items():
-        print(
-            f"  {name:28} {row['shots']:>5} {row['proven']:>6} {row['failed']:>6}  {seconds(row['longest recovery'])}"
-        )
+        print(f"  {name:36} {row['shots']:>5} {row['proven']:>6} {row['failed']:>6} {seconds(row['longest recovery']):>16} "
+              f"{row['sends']:>6} {row['unavailable']:>11} {row['lost']:>6}")
 
 
 def as_json(judgement):
