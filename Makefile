@@ -79,7 +79,7 @@ MODEL_SOURCES := $(wildcard tests/model/test_*.c)
 TEST_HELPER_SOURCES := $(filter-out $(UNIT_SOURCES) $(MODEL_SOURCES),$(wildcard tests/unit/*.c tests/model/*.c))
 CLIENT_SOURCES := $(wildcard tests/client/*.c)
 REPLAY_SOURCES := $(wildcard tests/replay/*.c)
-CHAOS_SOURCES := $(wildcard tests/chaos/*.c)
+CHAOS_SOURCES := $(wildcard tests/chaos/load/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
@@ -96,7 +96,7 @@ FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD_DIR)/fuzz/%)
 
 ALL_SOURCES := $(SHARED_SOURCES) $(SERVICE_SOURCES) $(UNIT_SOURCES) $(MODEL_SOURCES) $(TEST_HELPER_SOURCES) \
     $(CLIENT_SOURCES) $(REPLAY_SOURCES) $(CHAOS_SOURCES)
-FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*.h tests/*/*.h)
+FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*.h tests/*/*.h tests/*/*/*.h)
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /* Everything that happens by chance comes from here, so from the seed. (When it happens depends on the machine too.) */
 #include <stdlib.h>
 
-#include "tests/chaos/load.h"
+#include "tests/chaos/load/load.h"
 
 double load_draw(struct load *load)
 {

@@ -5,8 +5,8 @@
 
 #include "shared/base/arena.h"
 #include "shared/proto/chat_protocol.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 static nng_socket subscriber;
 

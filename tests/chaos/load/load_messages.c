@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define REST_PERCENT    8
 #define BURST_PERCENT   10

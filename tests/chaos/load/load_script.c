@@ -4,7 +4,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
+#include "tests/chaos/load/load.h"
 
 #define TICK_MS          5
 #define OFFLINE_MEAN_MS  8000.0

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "shared/base/clock.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define SETUP_CONNECTIONS 8
 #define TRY_CONNECTIONS   24

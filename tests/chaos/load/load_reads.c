@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define PAGE_LIMIT     20
 #define SOCKET_PERCENT 40 /* of receipts go by the socket */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define PASSWORD_PERCENT 15
 #define BACK_AFTER_S     3 /* later than the second in which its connection must end */

@@ -5,8 +5,8 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define SYNC_LIMIT 200
 

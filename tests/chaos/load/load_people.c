@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define SIDE_BY_SIDE   4
 #define SLOW_PERCENT   12 /* of the devices acknowledge a second late */
-#define SILENT_PERCENT 3 /* … or not at all before the end */
+#define SILENT_PERCENT 3  /* … or not at all before the end */
 
 static void ask_account(struct load *load);
 

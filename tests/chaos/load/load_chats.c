@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define MIN_PEOPLE    12
 #define SPARE_PERCENT 10 /* people beside the first members, who may be added later */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "shared/base/mem.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define SMALLEST         10 /* chats below keep their members */
 #define KEPT_PERCENT     70

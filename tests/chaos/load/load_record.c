@@ -1,4 +1,4 @@
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load_record.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "shared/base/clock.h"
-#include "tests/chaos/load.h"
-#include "tests/chaos/load_record.h"
+#include "tests/chaos/load/load.h"
+#include "tests/chaos/load/load_record.h"
 
 #define TICK_MS           100
 #define QUIET_MS          3000 /* without an event anywhere: nothing more comes */
