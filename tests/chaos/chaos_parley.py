@@ -97,13 +97,13 @@ class ChaosParley(Parley):
 
     # --- its stores ---
 
-    def psql(self, text):
-        """The command that asks this as the administrator."""
+    def psql_command(self, text):
+        """What asks this as the administrator."""
         return as_service("psql", "-h", self.run_dir, "-U", "parley_admin", "-d", "parley", "-XAqt", "-F", "\t", "-c", text)
 
     def sql(self, text, seconds=10):
         """Rows as lists of strings."""
-        done = subprocess.run(self.psql(text), capture_output=True, text=True, timeout=seconds, check=False, cwd="/")
+        done = subprocess.run(self.psql_command(text), capture_output=True, text=True, timeout=seconds, check=False, cwd="/")
         if done.returncode != 0:
             raise OSError(f"psql: {done.stderr.strip()}")
         return [line.split("\t") for line in done.stdout.splitlines() if line]

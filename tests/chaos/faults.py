@@ -122,7 +122,7 @@ def lock_session(shot):
 def commit_cut_off(shot):
     """Postgres ends while commits are held up in it: what was on its way was not stored, and nobody was told."""
     pid = shot.parley.pid("postgres")
-    holder = subprocess.Popen(shot.parley.psql("begin; lock table chat.partition in exclusive mode; select pg_sleep(10)"),
+    holder = subprocess.Popen(shot.parley.psql_command("begin; lock table chat.partition in exclusive mode; select pg_sleep(10)"),
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     try:
         waiting = "select count(*) from pg_stat_activity where application_name = 'parley-chat/append' and wait_event_type = 'Lock'"
@@ -228,6 +228,24 @@ def bus_garbage(shot):
     made = actors.garbage_on_the_bus(shot.parley, shot.chance, 1 if shot.is_short else 4)
     assert made > 0
     shot.proven(f"{made} connections spoke garbage")
+
+
+# --- poison ---
+
+def unreadable_row(shot):
+    """A row of the log that nobody can show: it is passed over with an alarm, what stands behind it goes on."""
+    sender, chat = shot.crowd.people[0], shot.crowd.chat
+    where = "where chat_id = {} and seq = {}"
+    before = shot.parley.metric("chat", "parley_chat_unreadable_events_total") or 0
+    with shot.parley.stopped("delivery"):
+        where = where.format(chat, sender.say(chat, "goes bad", client_id=f"bad {time.monotonic_ns()}")["seq"])
+        shot.parley.sql(f"update chat.event set body = '{{' {where}")
+    shot.over()
+    until(lambda: (shot.parley.metric("chat", "parley_chat_unreadable_events_total") or 0) > before, 15, "the alarm")
+    until(lambda: "event:" in shot.parley.parleyctl("poison", "list"), 10, "it is listed")
+    shot.parley.sql(f"""update chat.event set body = '{{"text":"good again"}}' {where}""")
+    released = shot.parley.parleyctl("poison", "release", "all")
+    shot.proven(f"alarm, listed, mended, {released.strip()}")
 
 
 # --- clients ---
@@ -362,6 +380,7 @@ FAULTS = (
     Fault("bus:last_batch_lost", lose_last_batch, needs="chaos"),
     Fault("bus:outlast_the_queue", outlast_the_queue),
     Fault("bus:garbage", bus_garbage),
+    Fault("poison:unreadable_row", unreadable_row),
     Fault("client:hot_chat", hot_chat),
     Fault("client:stuck_readers", stuck_readers),
     Fault("client:half_open", half_open, in_short_form=False),

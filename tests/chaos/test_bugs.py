@@ -17,12 +17,13 @@ from bugs import BUGS  # noqa: E402
 
 SIDE_BY_SIDE = 2
 SECONDS = 240
+SEEDS = (2, 3, 4)
 
 
-def run_with(bug, folder):
+def run_with(bug, folder, seed):
     """A tiny run with the bug in it and the fault that brings it to light; returns its exit status, output and verdicts."""
     faults = BUGS[bug][2]
-    command = [f"{HERE}/run", "--form", "tiny", "--bug", bug, "--seed", "2", "--folder", str(folder), "--no-isolation"]
+    command = [f"{HERE}/run", "--form", "tiny", "--bug", bug, "--seed", str(seed), "--folder", str(folder), "--no-isolation"]
     command += ["--only", *(faults or ["none"])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     try:
@@ -33,11 +34,20 @@ def run_with(bug, folder):
     return done, verdicts
 
 
+def hunt(bug, folder):
+    """Until it is caught: some show only when the fault falls into the right moment."""
+    for seed in SEEDS:
+        done, verdicts = run_with(bug, folder / str(seed), seed)
+        if any(verdicts.get(name) == "invalid" for name in BUGS[bug][1]):
+            break
+    return done, verdicts
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bugs")
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        yield {bug: pool.submit(run_with, bug, folder / bug) for bug in BUGS}
+        yield {bug: pool.submit(hunt, bug, folder / bug) for bug in BUGS}
 
 
 def test_there_are_at_least_ten():
