@@ -176,6 +176,7 @@ bool device_ack(struct device *device, int64_t n)
         return true;
     while (device->n_acked < n)
         ack_oldest(device);
+    device_heard(device, n);
     device_trim(device, false);
     device_advance(device);
     return true;
@@ -265,6 +266,7 @@ static void resume(struct device *device, int64_t n)
 {
     while (device->n_acked < n)
         ack_oldest(device);
+    device_heard(device, n);
     device->resend_n = device->n_acked + 1;
     device->resend_end = device->n_sent;
     device_settle(device, DEVICE_CAME_BACK);
@@ -281,7 +283,7 @@ void device_connect(struct device *device, struct connection *connection, int64_
     device_drop_page(device);
     if (device->hub->inboxes == DEVICE_INBOXES_UP && resume_session != 0 &&
         resume_session == device->session && resume_n >= device->n_acked &&
-        resume_n <= device->n_sent) {
+        resume_n <= device->n_sent && (!device->unheard || resume_n > device->told_n)) {
         resume(device, resume_n);
         return;
     }

@@ -70,6 +70,8 @@ struct device_port {
                  int64_t count);          /* takes the first away; in order with pushes and reads */
     void (*clear)(struct device *device); /* empty the inbox, take back its need to resync */
     void (*mark)(struct device *device);  /* empty the inbox, let its next connection resync */
+    void (*confirm)(
+        struct device *device); /* its resync was heard: the inbox need not say it again */
     void (*park_soon)(struct device *device, int64_t delay_ms); /* then device_take_push */
     void (*window_opened)(
         struct device *device); /* its window is no longer empty: device_tick from time to time */
@@ -114,6 +116,7 @@ struct device {
         resend_end; /* the numbers still to be sent again after a resume: none when the first is above */
     int64_t
         page_n; /* of the page's first, when it is part of the window; 0: it comes from the inbox */
+    int64_t told_n; /* the resync stands behind this number; -1: it was the verdict */
     uint32_t page_count;
     uint32_t skip_count;
     uint32_t page_generation;
@@ -124,6 +127,8 @@ struct device {
     bool resync_due; /* says `resync` as soon as the window has room; until then nothing is taken */
     bool
         clear_due; /* it relies on nothing in its inbox, which must be emptied before anything is parked */
+    bool
+        unheard; /* it was told to resync and has not shown yet that it heard: the inbox would say it again */
     bool mark_due; /* it went away before it was told: its inbox must say so when Redis is back */
     bool recorded; /* this process has seen its record in Redis: should it lack, it was lost */
     bool removed;  /* it was deleted: takes nothing more */

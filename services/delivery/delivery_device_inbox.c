@@ -5,7 +5,8 @@
 #include "shared/base/planted_bug.h"
 
 #define PUSH_RETRY_MS 100
-#define TRIM_BUG_MAX  2 /* of the planted bug trim_by_count */
+#define BEFORE_ALL    (-1) /* the verdict comes before every number, also before a resume from 0 */
+#define TRIM_BUG_MAX  2    /* of the planted bug trim_by_count */
 
 /* --- sending what waits --- */
 
@@ -74,6 +75,23 @@ static void mark_inbox(struct device *device)
         device->hub->port->mark(device);
 }
 
+/* What is written to a connection may never be read. Until the peer shows that it has read what came behind the resync, by
+ * an ack or a resume, its inbox would say it again to the next connection. */
+static void note_told(struct device *device, int64_t behind_n)
+{
+    device->unheard = true;
+    device->told_n = behind_n;
+}
+
+void device_heard(struct device *device, int64_t n)
+{
+    if (!device->unheard || n <= device->told_n)
+        return;
+    device->unheard = false;
+    if (device->hub->inboxes != DEVICE_INBOXES_AWAY)
+        device->hub->port->confirm(device);
+}
+
 static void say_resync(struct device *device)
 {
     bool is_resending = device->resend_n <= device->resend_end; /* n must not jump */
@@ -81,6 +99,7 @@ static void say_resync(struct device *device)
         return;
     device->resync_due = false;
     device->hub->port->send_resync(device);
+    note_told(device, device->n_sent);
     clear_inbox(device);
 }
 
@@ -122,6 +141,7 @@ void device_open_inbox(struct device *device)
 static void judge_resync(struct device *device)
 {
     device_resolve_all(device);
+    note_told(device, BEFORE_ALL);
     clear_inbox(device);
     device_settle(device, DEVICE_JUDGED);
     device->hub->port->send_ready(device, DEVICE_RESYNC, 0);
@@ -155,6 +175,7 @@ void device_on_opened(struct device *device, uint32_t generation, enum device_in
         judge_resync(device);
         return;
     }
+    device->unheard = false; /* the inbox knows of none */
     if (BUG(trim_by_count) && length > TRIM_BUG_MAX) {
         device->hub->port->trim(device, length - TRIM_BUG_MAX);
         length = TRIM_BUG_MAX;

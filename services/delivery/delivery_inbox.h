@@ -2,6 +2,7 @@
  *
  *     p:{<device>}:l       the list
  *     p:{<device>}:r       e: the epoch of Redis it belongs to; n: length of the list; x: the device must resync;
+ *                          u: it was told so, and has not shown yet that it heard: its next connection is told again;
  *                          <partition>: the offset up to which that partition's events have been parked
  *     p:epoch:<shard>      a random name of this data set: when it is gone or another one, Redis has been wiped
  *     p:owner:<shard>      the number of the delivery process that may write; a lower one is refused
@@ -66,6 +67,7 @@ void delivery_inbox_read(struct delivery_inbox *inbox, struct device *device, ui
 void delivery_inbox_trim(struct delivery_inbox *inbox, struct device *device, int64_t count);
 void delivery_inbox_clear(struct delivery_inbox *inbox, struct device *device);
 void delivery_inbox_mark(struct delivery_inbox *inbox, struct device *device);
+void delivery_inbox_confirm(struct delivery_inbox *inbox, struct device *device);
 void delivery_inbox_drop(struct delivery_inbox *inbox,
                          int64_t device_id); /* the device is gone for ever */
 

@@ -145,7 +145,15 @@ void delivery_inbox_trim(struct delivery_inbox *inbox, struct device *device, in
 void delivery_inbox_clear(struct delivery_inbox *inbox, struct device *device)
 {
     struct inbox_words words;
-    send_ignored(begin_device(inbox, DELIVERY_SCRIPT_CLEAR, &words, device), &words);
+    struct inbox_call *call = begin_device(inbox, DELIVERY_SCRIPT_CLEAR, &words, device);
+    delivery_inbox_add_number(&words, device->unheard);
+    send_ignored(call, &words);
+}
+
+void delivery_inbox_confirm(struct delivery_inbox *inbox, struct device *device)
+{
+    struct inbox_words words;
+    send_ignored(begin_device(inbox, DELIVERY_SCRIPT_CONFIRM, &words, device), &words);
 }
 
 void delivery_inbox_mark(struct delivery_inbox *inbox, struct device *device)

@@ -74,7 +74,9 @@ static const char *const texts[DELIVERY_SCRIPT_COUNT] = {
     "end\n"
     "redis.call('HSET', r, unpack(fields))\n"
     "return {0, #add}\n",
-    [DELIVERY_SCRIPT_OPEN] = DEVICE_HEAD CHECK_RECORD "return {0, n, redis.call('HGETALL', r)}\n",
+    [DELIVERY_SCRIPT_OPEN] =
+        DEVICE_HEAD CHECK_RECORD "if redis.call('HEXISTS', r, 'u') == 1 then return {1, 0} end\n"
+                                 "return {0, n, redis.call('HGETALL', r)}\n",
     [DELIVERY_SCRIPT_READ] = DEVICE_HEAD CHECK_RECORD
     "return {0, n, redis.call('LRANGE', l, ARGV[4], ARGV[4] + ARGV[5] - 1)}\n",
     [DELIVERY_SCRIPT_TRIM] = DEVICE_HEAD CHECK_RECORD
@@ -82,8 +84,13 @@ static const char *const texts[DELIVERY_SCRIPT_COUNT] = {
     "if count == n then redis.call('UNLINK', l) else redis.call('LTRIM', l, count, -1) end\n"
     "redis.call('HSET', r, 'n', n - count)\n"
     "return {0, n - count}\n",
-    [DELIVERY_SCRIPT_CLEAR] = DEVICE_HEAD "write_record(false)\n"
-                                          "return {0, 0}\n",
+    /* ARGV[4]: 1 when the device was told to resync and has not shown yet that it heard. */
+    [DELIVERY_SCRIPT_CLEAR] =
+        DEVICE_HEAD "write_record(false)\n"
+                    "if ARGV[4] == '1' then redis.call('HSET', r, 'u', 1) end\n"
+                    "return {0, 0}\n",
+    [DELIVERY_SCRIPT_CONFIRM] = DEVICE_HEAD CHECK_RECORD "redis.call('HDEL', r, 'u')\n"
+                                                         "return {0, 0}\n",
     [DELIVERY_SCRIPT_MARK] = DEVICE_HEAD "write_record(true)\n"
                                          "return {0, 0}\n",
     [DELIVERY_SCRIPT_DROP] = DEVICE_HEAD "redis.call('UNLINK', l, r)\n"

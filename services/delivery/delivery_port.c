@@ -90,6 +90,11 @@ static void mark(struct device *device)
     delivery_inbox_mark(service->inbox, device);
 }
 
+static void confirm(struct device *device)
+{
+    delivery_inbox_confirm(service->inbox, device);
+}
+
 static void park_soon(struct device *device, int64_t delay_ms)
 {
     delivery_park_soon(service->park, device, delay_ms);
@@ -127,6 +132,7 @@ static const struct device_port port = {
     .trim = trim,
     .clear = clear,
     .mark = mark,
+    .confirm = confirm,
     .park_soon = park_soon,
     .window_opened = window_opened,
     .hold = hold,

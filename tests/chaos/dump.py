@@ -8,8 +8,8 @@ INBOXES = """
 local out, epoch = {}, redis.call('GET', 'p:epoch:0')
 for _, key in ipairs(redis.call('KEYS', 'p:{*}:r')) do
   local device = string.match(key, '{(%d+)}')
-  local record = redis.call('HMGET', key, 'e', 'x')
-  local ours = record[1] == epoch and not record[2]
+  local record = redis.call('HMGET', key, 'e', 'x', 'u')
+  local ours = record[1] == epoch and not record[2] and not record[3]
   out[#out + 1] = 'D ' .. device .. (ours and ' ok' or ' resync')
   for _, item in ipairs(redis.call('LRANGE', 'p:{' .. device .. '}:l', 0, -1)) do
     out[#out + 1] = (string.gsub(item, '.', function (c) return string.format('%02x', string.byte(c)) end))

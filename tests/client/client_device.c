@@ -20,7 +20,8 @@
 #define SWEEP_MS            1000
 #define CLOSE_PROTOCOL      1002
 #define RECONNECT_MIN_MS    50
-#define RECONNECT_SPREAD_MS 250
+#define RECONNECT_SPREAD_MS 250 /* doubled for each try that failed, up to RECONNECT_MAX_MS */
+#define RECONNECT_MAX_MS    2000
 #define READY_DEADLINE_S    15
 
 enum device_state {
@@ -49,6 +50,7 @@ struct device {
     enum device_state state;
     struct device_manners manners;
     int64_t connection;
+    uint32_t failed_tries; /* to connect, in a row */
     bool wanted;
     struct bufferevent *socket;
     wslay_event_context_ptr frames;
@@ -113,9 +115,15 @@ static void drop(struct device *device, int code)
 static void lose(struct device *device, int code)
 {
     drop(device, code);
-    if (device->wanted)
-        start_timer(device->reconnect,
-                    RECONNECT_MIN_MS + (int)randombytes_uniform(RECONNECT_SPREAD_MS));
+    if (!device->wanted)
+        return;
+    uint32_t spread_ms = RECONNECT_SPREAD_MS
+                         << (device->failed_tries < 3 ? device->failed_tries : 3);
+    device->failed_tries++;
+    start_timer(device->reconnect,
+                RECONNECT_MIN_MS + (int)randombytes_uniform(spread_ms < RECONNECT_MAX_MS
+                                                                ? spread_ms
+                                                                : RECONNECT_MAX_MS));
 }
 
 /* --- frames out --- */
@@ -236,6 +244,7 @@ static void got_ready(struct device *device, const cJSON *frame)
 {
     const char *state = string_of(frame, "state");
     device->state = DEVICE_READY;
+    device->failed_tries = 0;
     device_statistics.connects++;
     if (strcmp(state, "resumed") == 0)
         device_statistics.resumed++;

@@ -1,6 +1,7 @@
 /* The device against a naive world: one device, a Redis and a log that are plain arrays, a client that remembers what it
  * was given. Operations come at random: events, acks, connections that come and go and resume, pushes that are done or lost
- * on the way, Redis lost, wiped or rolled back, the process killed. What must hold, always:
+ * on the way, Redis lost, wiped or rolled back, the process killed. What is written to a connection may never be read: the
+ * client has heard a resync only when it has read it. What must hold, always:
  *
  *   - on one connection a chat's seqs rise, and n counts up by one;
  *   - what the cursor has passed is acknowledged, or in the inbox, or the next connection will be told to resync;
@@ -35,16 +36,17 @@ struct known_event {
 };
 
 struct fake_redis {
-    bool has_record, must_resync;
+    bool has_record, must_resync, unheard;
     struct delivery_ref list[MAX_EVENTS];
     size_t length;
     int64_t offsets[PARTITIONS];
     int64_t parked[PARTITIONS]; /* as p:parked */
 };
 
-enum command_kind { PUSH, TRIM, READ, OPEN, CLEAR, MARK };
+enum command_kind { PUSH, TRIM, READ, OPEN, CLEAR, MARK, CONFIRM };
 struct command {
     enum command_kind kind;
+    bool unheard; /* of CLEAR */
     uint32_t generation;
     int64_t from, count;
     struct delivery_ref refs[DEVICE_PUSH_MAX];
@@ -79,6 +81,8 @@ static struct world {
     int64_t next_n;              /* on this connection */
     size_t of_n[MAX_EVENTS * 4]; /* what each n was */
     int64_t seen_seq[CHATS];
+    bool resync_unread;      /* it lies in the connection */
+    int64_t resync_unread_n; /* behind this event; -1: it is the ready */
     int resyncs, verdicts[3];
 } w;
 
@@ -116,6 +120,36 @@ static void cover_all(void)
             w.events[w.by_partition[p][o]].covered = true;
 }
 
+/* --- what the client reads --- */
+
+static void write_resync(int64_t behind_n)
+{
+    w.resyncs++;
+    w.resync_unread = true;
+    w.resync_unread_n = behind_n;
+}
+
+/* It syncs at once: whatever is in the log by now needs no delivery. */
+static void read_resync(void)
+{
+    if (w.resync_unread)
+        cover_all();
+    w.resync_unread = false;
+}
+
+/* What was not read is lost with the connection. */
+static void lose_unread(void)
+{
+    if (w.resync_unread && w.resync_unread_n < 0)
+        w.session = 0; /* the ready that named it was not read either */
+}
+
+/* The last number that the client can know of. */
+static int64_t known_n(void)
+{
+    return w.resync_unread && w.resync_unread_n < w.last_n ? w.resync_unread_n : w.last_n;
+}
+
 /* --- the port --- */
 
 static void on_send_ready(struct device *device, enum device_verdict verdict, int64_t inbox)
@@ -132,10 +166,9 @@ static void on_send_ready(struct device *device, enum device_verdict verdict, in
     w.next_n = 1;
     w.session = device->session;
     w.last_n = w.acked_n = 0;
-    if (verdict == DEVICE_RESYNC) {
-        w.resyncs++;
-        cover_all();
-    }
+    w.resync_unread = false;
+    if (verdict == DEVICE_RESYNC)
+        write_resync(-1);
 }
 
 static int64_t sending_chat, sending_seq; /* found from the text: the fake events carry it */
@@ -166,10 +199,8 @@ static void on_send_event(struct device *device, int64_t n, struct text json)
 
 static void on_send_resync(struct device *device)
 {
-    (void)device;
     assert_true(w.connected && w.ready);
-    w.resyncs++;
-    cover_all();
+    write_resync(device->n_sent);
 }
 
 static bool on_can_send(const struct device *device)
@@ -223,8 +254,13 @@ static void on_trim(struct device *device, int64_t count)
 
 static void on_clear(struct device *device)
 {
+    add_command(CLEAR, 0)->unheard = device->unheard;
+}
+
+static void on_confirm(struct device *device)
+{
     (void)device;
-    add_command(CLEAR, 0);
+    add_command(CONFIRM, 0);
 }
 
 static void on_mark(struct device *device)
@@ -274,6 +310,7 @@ static const struct device_port port = {
     .fetch = on_fetch,
     .trim = on_trim,
     .clear = on_clear,
+    .confirm = on_confirm,
     .mark = on_mark,
     .park_soon = on_park_soon,
     .window_opened = on_window_opened,
@@ -313,6 +350,7 @@ static void redis_mark(void)
 {
     w.redis.length = 0;
     w.redis.has_record = w.redis.must_resync = true;
+    w.redis.unheard = false;
 }
 
 static void redis_trim(int64_t count)
@@ -322,17 +360,18 @@ static void redis_trim(int64_t count)
     w.redis.length -= drop;
 }
 
-static void redis_clear(void)
+static void redis_clear(bool unheard)
 {
     w.redis.length = 0;
     w.redis.has_record = true;
     w.redis.must_resync = false;
+    w.redis.unheard = unheard;
     memset(w.redis.offsets, 0, sizeof w.redis.offsets);
 }
 
 static void reply_open(const struct command *command, bool answered)
 {
-    bool ok = check_record(w.device->recorded);
+    bool ok = check_record(w.device->recorded) && !w.redis.unheard;
     struct device_skip skips[PARTITIONS];
     size_t skip_count = 0;
     for (uint32_t p = 0; ok && p < PARTITIONS; p++)
@@ -391,7 +430,11 @@ static void run_command(bool answered)
         reply_open(&command, answered);
         break;
     case CLEAR:
-        redis_clear();
+        redis_clear(command.unheard);
+        break;
+    case CONFIRM:
+        if (check_record(w.device->recorded))
+            w.redis.unheard = false;
         break;
     case MARK:
         redis_mark();
@@ -489,7 +532,8 @@ static bool in_inbox(const struct delivery_ref *ref)
 /* I16: what the cursor passes needs this process no more. */
 static void save_cursor(void)
 {
-    bool will_resync = w.redis.must_resync || (!w.redis.has_record && !w.fresh) || w.wiped;
+    bool will_resync =
+        w.redis.must_resync || w.redis.unheard || (!w.redis.has_record && !w.fresh) || w.wiped;
     for (uint32_t p = 0; p < PARTITIONS && w.hub.inboxes != DEVICE_INBOXES_AWAY; p++) {
         int64_t mark = delivery_cursor_mark(w.cursor, p);
         for (int64_t o = delivery_cursor_durable(w.cursor, p) + 1; o <= mark; o++) {
@@ -561,6 +605,7 @@ static void close_connection(void)
     if (!w.connected)
         return;
     w.connected = w.ready = w.blocked = false;
+    lose_unread();
     device_disconnect(w.device);
 }
 
@@ -575,6 +620,8 @@ static void kill_process(void)
         if (w.hub.inboxes != DEVICE_INBOXES_UP)
             delivery_cursor_freeze(fresh, p);
     }
+    if (w.connected)
+        lose_unread();
     w.connected = w.ready = false;
     device_deinit(w.device);
     mem_free(w.device);
@@ -591,7 +638,8 @@ static void connect_client(void)
         return;
     w.connected = true;
     memset(w.seen_seq, 0, sizeof w.seen_seq);
-    int64_t n = w.acked_n + (int64_t)(next_random() % (uint64_t)(w.last_n - w.acked_n + 1));
+    int64_t most = known_n() > w.acked_n ? known_n() : w.acked_n;
+    int64_t n = w.acked_n + (int64_t)(next_random() % (uint64_t)(most - w.acked_n + 1));
     device_connect(w.device, (struct connection *)&w, one_in(3) ? 0 : w.session, n);
     for (; w.ready && w.acked_n < w.device->n_acked; w.acked_n++)
         w.events[w.of_n[w.acked_n + 1]].covered = true;
@@ -602,6 +650,8 @@ static void ack(void)
     if (!w.ready)
         return;
     int64_t n = w.acked_n + (int64_t)(next_random() % (uint64_t)(w.last_n - w.acked_n + 1));
+    if (n > w.resync_unread_n)
+        read_resync(); /* it stands before event n */
     for (int64_t i = w.acked_n + 1; i <= n; i++)
         w.events[w.of_n[i]].covered = true;
     w.acked_n = n > w.acked_n ? n : w.acked_n;
@@ -678,6 +728,8 @@ static void step(void)
         run_command(true);
         break;
     }
+    if (w.ready && one_in(4))
+        read_resync();
     read_feed();
     if (w.hub.inboxes == DEVICE_INBOXES_FILLING)
         read_feed_again();
@@ -707,6 +759,8 @@ static void calm_down(void)
         connect_client();
         run_command(true);
         answer_fetch();
+        if (w.ready)
+            read_resync();
         ack();
         device_tick(w.device, w.now_ms);
         if (w.park_wanted)

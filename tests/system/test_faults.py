@@ -294,6 +294,25 @@ def test_redis_flushed_sends_a_device_that_was_away_to_sync_and_it_lacks_nothing
     assert set(sent) <= set(follower.events)
 
 
+def test_a_resync_that_the_device_never_read_is_said_again(parley, pair):
+    """What was written to a connection that ends may never have been read."""
+    ann, bob, chat = pair
+    first = bob.online(auto_ack=True)
+    first.until(lambda event: event["seq"] == 2)
+    first.close()
+    lost = ann.say(chat, "in the inbox that is lost")["seq"]
+    parley.redis("FLUSHALL")
+    until(lambda: b"p:epoch" in parley.redis("KEYS", "p:epoch:*"), 10, "the loss is noticed")
+    bob.online(want="resync").drop()                       # as if it had not been read
+    bob.online(want="resync").drop()
+    heard = bob.online(want="resync", auto_ack=True)
+    after = ann.say(chat, "after")["seq"]
+    heard.until(lambda event: event["seq"] == after)       # acknowledged: what came before it was read
+    heard.close()
+    assert lost < after
+    bob.online(want="inbox").drop()
+
+
 def test_redis_flushed_while_people_talk_and_the_followers_lack_nothing(parley, people):
     ann, bob, eve = people("ann", "bob", "eve")
     chat = ann.group(bob, eve)

@@ -262,6 +262,17 @@ static void a_marked_inbox_is_empty_and_must_resync(void **state)
     assert_int_equal(simple(DELIVERY_SCRIPT_OPEN, OLD, NULL, NULL, NULL), DELIVERY_STATUS_RESYNC);
 }
 
+static void a_resync_that_was_not_heard_is_said_again_and_parking_goes_on_meanwhile(void **state)
+{
+    (void)state;
+    push_some(YOUNG);
+    assert_int_equal(simple(DELIVERY_SCRIPT_CLEAR, OLD, "1", NULL, NULL), DELIVERY_STATUS_OK);
+    assert_int_equal(push_some(OLD), DELIVERY_STATUS_OK);
+    assert_int_equal(simple(DELIVERY_SCRIPT_OPEN, OLD, NULL, NULL, NULL), DELIVERY_STATUS_RESYNC);
+    assert_int_equal(simple(DELIVERY_SCRIPT_CONFIRM, OLD, NULL, NULL, NULL), DELIVERY_STATUS_OK);
+    assert_int_equal(open_length(OLD), 3);
+}
+
 static void every_device_script_refuses_another_epoch_and_an_older_owner(void **state)
 {
     (void)state;
@@ -341,6 +352,7 @@ int main(void)
         TEST(an_inbox_whose_list_was_evicted_must_resync),
         TEST(an_inbox_whose_record_was_evicted_must_resync),
         TEST(a_marked_inbox_is_empty_and_must_resync),
+        TEST(a_resync_that_was_not_heard_is_said_again_and_parking_goes_on_meanwhile),
         TEST(every_device_script_refuses_another_epoch_and_an_older_owner),
         TEST(a_hello_takes_over_and_tells_epoch_and_what_is_parked),
         TEST(a_new_epoch_begins_with_the_offsets_that_it_is_given),

@@ -52,6 +52,11 @@ void load_device_received(struct load_device *device, const cJSON *event)
     if (chat == NULL || seq <= 0)
         return; /* it is recorded; the judge sees it */
     chat->head = seq > chat->head ? seq : chat->head;
+    bool is_joining = strcmp(load_string(event, "type"), "member_added") == 0 &&
+                      strcmp(load_string(event, "user"), device->person->user_id) == 0;
+    if (is_joining && device->have[index].capacity == 0)
+        device->have[index].contiguous =
+            seq; /* what was before is not for it: no sync need bring it */
     if (is_new(&device->have[index], seq))
         record(device->label, "app", "%s\t%lld", chat->chat_id, (long long)seq);
 }
