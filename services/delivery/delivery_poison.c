@@ -11,6 +11,7 @@
 #include "services/delivery/delivery_recovery.h"
 #include "services/delivery/delivery_store.h"
 #include "shared/base/clock.h"
+#include "shared/base/failpoint.h"
 #include "shared/base/in_hand.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -79,6 +80,7 @@ void delivery_poison_fan_out(struct delivery_poison *poison, struct delivery_eve
         return;
     }
     in_hand_take(poison->hand, ref->partition, ref->offset);
+    FAILPOINT(event_in_hand);
     delivery_fanout_event(poison->service, event);
     in_hand_put_down(poison->hand);
 }
