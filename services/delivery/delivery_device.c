@@ -231,7 +231,9 @@ static void wait_for_room(struct device *device, struct delivery_event *event)
 void device_deliver(struct device *device, struct delivery_event *event)
 {
     const struct device_port *port = device->hub->port;
-    if (!takes(device, event))
+    if (event->mode == DELIVERY_RESYNC)
+        device_demand_resync(device);
+    if (event->mode == DELIVERY_RESYNC || !takes(device, event))
         return;
     port->hold(&event->ref);
     device->tail++;

@@ -204,6 +204,19 @@ void device_fail_inbox(struct device *device)
     }
 }
 
+void device_demand_resync(struct device *device)
+{
+    if (device->removed || device->resync_due)
+        return;
+    if (device->state == DEVICE_CONNECTING) {
+        judge_resync(device);
+        return;
+    }
+    device_fail_inbox(device);
+    if (device->state == DEVICE_OFFLINE)
+        mark_inbox(device);
+}
+
 void device_on_page(struct device *device, uint32_t generation, enum device_inbox_outcome outcome,
                     const struct delivery_ref *refs, size_t count)
 {

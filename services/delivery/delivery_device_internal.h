@@ -20,6 +20,7 @@ void device_resolve_all(
     struct device *device); /* gives up all that is not acknowledged; numbers go on */
 void device_heard(struct device *device, int64_t n); /* the peer has read what came with number n */
 void device_fail_inbox(struct device *device);       /* its inbox cannot be trusted */
+void device_demand_resync(struct device *device);    /* it has missed something */
 void device_open_inbox(struct device *device); /* CONNECTING: as soon as no push is on its way */
 void device_send_place(struct device *device, const struct delivery_ref *ref, struct text json);
 void device_skip_place(struct device *device);

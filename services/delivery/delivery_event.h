@@ -23,6 +23,7 @@ enum delivery_mode {
     DELIVERY_NORMAL,    /* to connected devices and to inboxes */
     DELIVERY_LIVE_ONLY, /* nothing can be parked now: the feed will be read again for the absent */
     DELIVERY_PARK_ONLY, /* read again: the connected had it, or were told to resync */
+    DELIVERY_RESYNC, /* it was passed over, and is not delivered: whoever it was for must resync */
 };
 
 struct delivery_event {

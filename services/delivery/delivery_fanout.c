@@ -41,12 +41,20 @@ bool delivery_fanout_is_ready(struct delivery_service *service, const struct del
     return delivery_rosters_find(service->rosters, event->ref.chat_id, event->ref.seq) != NULL;
 }
 
+static void count(const struct delivery_event *event)
+{
+    metrics_register(&events_total);
+    metrics_register(&again_total);
+    if (event->mode == DELIVERY_PARK_ONLY)
+        metric_add(&again_total, 1);
+    else if (event->mode != DELIVERY_RESYNC)
+        metric_add(&events_total, 1);
+}
+
 void delivery_fanout_event(struct delivery_service *service, struct delivery_event *event)
 {
     const struct delivery_ref *ref = &event->ref;
-    metrics_register(&events_total);
-    metrics_register(&again_total);
-    metric_add(event->mode == DELIVERY_PARK_ONLY ? &again_total : &events_total, 1);
+    count(event);
     delivery_rosters_apply(service->rosters, event);
     const struct delivery_roster *roster =
         delivery_rosters_find(service->rosters, ref->chat_id, ref->seq);

@@ -5,6 +5,7 @@
 #include "services/delivery/delivery_cursor.h"
 #include "services/delivery/delivery_fanout.h"
 #include "services/delivery/delivery_park.h"
+#include "services/delivery/delivery_poison.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_recovery.h"
 #include "services/delivery/delivery_stream.h"
@@ -59,7 +60,7 @@ static bool take(void *context, struct delivery_event *event)
         delivery_cursor_release(service->cursor, ref->partition, ref->offset);
         return true;
     }
-    delivery_fanout_event(service, event);
+    delivery_poison_fan_out(service->poison, event);
     return true;
 }
 

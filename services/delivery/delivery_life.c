@@ -11,6 +11,7 @@
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_park.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_poison.h"
 #include "services/delivery/delivery_port.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_recovery.h"
@@ -78,6 +79,7 @@ static void make_parts(struct delivery_service *service)
     service->sends = delivery_sends_create(service);
     service->receipts = delivery_receipts_create(service);
     service->revocation = delivery_revocation_create(service);
+    service->poison = delivery_poison_create(service);
     service->feed = delivery_feed_create(service);
     service->flush = delivery_flush_create(service);
     service->boot = delivery_boot_create(service);
@@ -169,6 +171,7 @@ void delivery_life_stop(void *context)
     delivery_flush_destroy(&service->flush);
     delivery_feed_destroy(&service->feed);
     delivery_recovery_destroy(&service->recovery);
+    delivery_poison_destroy(&service->poison);
     delivery_sends_destroy(&service->sends);
     delivery_receipts_destroy(&service->receipts);
     delivery_auth_destroy(&service->auth);

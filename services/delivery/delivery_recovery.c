@@ -356,6 +356,11 @@ bool delivery_recovery_is_up(const struct delivery_recovery *recovery)
     return recovery->state == UP;
 }
 
+uint32_t delivery_recovery_generation(const struct delivery_recovery *recovery)
+{
+    return recovery->generation;
+}
+
 const char *delivery_recovery_state_name(const struct delivery_recovery *recovery)
 {
     return state_names[recovery->state];

@@ -32,6 +32,8 @@ void delivery_recovery_superseded(
 void delivery_recovery_pump(struct delivery_recovery *recovery);
 bool delivery_recovery_parks(const struct delivery_recovery *recovery, uint32_t partition);
 bool delivery_recovery_is_up(const struct delivery_recovery *recovery);
+/* Another one after each loss: while it is the same, what was written to Redis under it was not lost. */
+uint32_t delivery_recovery_generation(const struct delivery_recovery *recovery);
 const char *delivery_recovery_state_name(const struct delivery_recovery *recovery);
 int64_t delivery_recovery_owner(const struct delivery_recovery *recovery); /* our number */
 

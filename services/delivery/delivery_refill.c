@@ -5,6 +5,7 @@
 #include "services/delivery/delivery_cursor.h"
 #include "services/delivery/delivery_fanout.h"
 #include "services/delivery/delivery_feed.h"
+#include "services/delivery/delivery_poison.h"
 #include "services/delivery/delivery_stream.h"
 #include "shared/base/mem.h"
 
@@ -29,7 +30,7 @@ static bool take(void *context, struct delivery_event *event)
         return false;
     event->mode = DELIVERY_PARK_ONLY;
     delivery_cursor_hold(service->cursor, ref->partition, ref->offset);
-    delivery_fanout_event(service, event);
+    delivery_poison_fan_out(service->poison, event);
     return true;
 }
 

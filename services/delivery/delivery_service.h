@@ -23,6 +23,7 @@ struct delivery_service {
     struct delivery_contents *contents;
     struct delivery_feed *feed;
     struct delivery_recovery *recovery;
+    struct delivery_poison *poison;
     struct delivery_revocation *revocation;
     struct delivery_auth *auth;
     struct delivery_sends *sends;

@@ -1,6 +1,7 @@
-/* One connection, three statements. */
+/* One connection, few statements. */
 #include "services/delivery/delivery_store.h"
 
+#include "services/delivery/delivery_event.h"
 #include "services/delivery/delivery_settings.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -14,6 +15,7 @@ struct delivery_store {
 struct question {
     delivery_on_shard on_shard;
     delivery_on_stored on_stored;
+    delivery_on_poison on_poison;
     void *context;
 };
 
@@ -26,12 +28,25 @@ static const struct pg_statement statements[] = {
                          "$4::bigint)"},
     {"save_cursors", "select delivery.save_cursors($1::bigint, $2::bigint, $3::bigint[], "
                      "$4::bigint[])"},
+    {"note_poison",
+     "insert into delivery.poison (shard, partition, feed_offset, chat_id, seq, deaths, reason) "
+     "values ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, "
+     "'its fan-out ended the process') on conflict (shard, partition, feed_offset) do update "
+     "set deaths = excluded.deaths, at = now(), released_at = null returning 1::bigint"},
+    {"count_poison", "select count(*) from delivery.poison where shard = $1::bigint"},
+    {"released_poison",
+     "select partition::bigint, feed_offset, chat_id, seq from delivery.poison where "
+     "shard = $1::bigint and released_at is not null order by released_at limit 1"},
+    {"drop_poison",
+     "with gone as (delete from delivery.poison where shard = $1::bigint and "
+     "partition = $2::bigint and feed_offset = $3::bigint and released_at is not null) "
+     "select 1::bigint"},
 };
 
 static struct question *ask(delivery_on_shard on_shard, delivery_on_stored on_stored, void *context)
 {
     struct question *question = mem_alloc(sizeof *question);
-    *question = (struct question){on_shard, on_stored, context};
+    *question = (struct question){.on_shard = on_shard, .on_stored = on_stored, .context = context};
     return question;
 }
 
@@ -116,6 +131,67 @@ void delivery_store_save_cursors(struct delivery_store *store, int64_t epoch,
     pg_add_numbers(unit, partitions, count);
     pg_add_numbers(unit, offsets, count);
     pg_submit(unit, on_stored, ask(NULL, callback, context));
+}
+
+static void add_place(struct pg_unit *unit, const struct delivery_ref *ref)
+{
+    pg_add_number(unit, delivery_settings.shard);
+    pg_add_number(unit, ref->partition);
+    pg_add_number(unit, ref->offset);
+}
+
+void delivery_store_note_poison(struct delivery_store *store, const struct delivery_ref *ref,
+                                int64_t deaths, delivery_on_stored callback, void *context)
+{
+    struct pg_unit *unit = pg_unit_create(store->pg);
+    pg_unit_add(unit, "note_poison");
+    add_place(unit, ref);
+    pg_add_number(unit, ref->chat_id);
+    pg_add_number(unit, ref->seq);
+    pg_add_number(unit, deaths);
+    pg_submit(unit, on_stored, ask(NULL, callback, context));
+}
+
+void delivery_store_drop_poison(struct delivery_store *store, const struct delivery_ref *ref,
+                                delivery_on_stored callback, void *context)
+{
+    struct pg_unit *unit = pg_unit_create(store->pg);
+    pg_unit_add(unit, "drop_poison");
+    add_place(unit, ref);
+    pg_submit(unit, on_stored, ask(NULL, callback, context));
+}
+
+static void on_poison(void *context, const struct pg_result *result)
+{
+    struct question question = *(struct question *)context;
+    mem_free(context);
+    if (!is_ok(result) || pg_rows(result, 0) != 1) {
+        question.on_poison(question.context, -1, NULL);
+        return;
+    }
+    bool has_released = pg_rows(result, 1) == 1;
+    struct delivery_ref released = {.span = 1};
+    if (has_released) {
+        released.partition = (uint32_t)pg_number(result, 1, 0, 0);
+        released.offset = pg_number(result, 1, 0, 1);
+        released.chat_id = pg_number(result, 1, 0, 2);
+        released.seq = pg_number(result, 1, 0, 3);
+    }
+    question.on_poison(question.context, pg_number(result, 0, 0, 0),
+                       has_released ? &released : NULL);
+}
+
+void delivery_store_read_poison(struct delivery_store *store, delivery_on_poison callback,
+                                void *context)
+{
+    struct pg_unit *unit = pg_unit_create(store->pg);
+    struct question *question = ask(NULL, NULL, context);
+    question->on_poison = callback;
+    pg_unit_add(unit, "count_poison");
+    pg_add_number(unit, delivery_settings.shard);
+    pg_unit_add(unit, "released_poison");
+    pg_add_number(unit, delivery_settings.shard);
+    pg_submit(unit, on_poison, question);
 }
 
 bool delivery_store_is_connected(const struct delivery_store *store)

@@ -9,6 +9,8 @@
 struct delivery_store;
 struct loop;
 
+struct delivery_ref;
+
 struct delivery_shard {
     int64_t epoch;       /* ours */
     int64_t redis_epoch; /* 0: there was none yet */
@@ -42,5 +44,17 @@ void delivery_store_save_redis_epoch(struct delivery_store *store, int64_t epoch
 void delivery_store_save_cursors(struct delivery_store *store, int64_t epoch,
                                  const int64_t *partitions, const int64_t *offsets, size_t count,
                                  delivery_on_stored callback, void *context);
+
+/* Events that were passed over. count: noted ones, -1 when they could not be read; released: the oldest, NULL for none,
+ * borrowed until the callback returns. */
+typedef void (*delivery_on_poison)(void *context, int64_t count,
+                                   const struct delivery_ref *released);
+void delivery_store_note_poison(struct delivery_store *store, const struct delivery_ref *ref,
+                                int64_t deaths, delivery_on_stored callback, void *context);
+void delivery_store_read_poison(struct delivery_store *store, delivery_on_poison callback,
+                                void *context);
+/* Only while it is released: when it was passed over once more meanwhile, it stays. */
+void delivery_store_drop_poison(struct delivery_store *store, const struct delivery_ref *ref,
+                                delivery_on_stored callback, void *context);
 
 #endif

@@ -16,6 +16,7 @@
     X(during_commit, "chat", 0)                       \
     X(committed_not_answered, "chat", 0)              \
     X(answered_not_published, "chat", 20)             \
+    X(event_in_hand, "delivery", 0)                   \
     X(published_not_parked, "delivery", 0)            \
     X(parked_cursor_not_advanced, "delivery", 0)      \
     X(frame_half_written, "delivery", 0)              \

@@ -5,6 +5,7 @@ FAILPOINTS = {
     "during_commit": ("chat", "the whole batch is on its way to Postgres"),
     "committed_not_answered": ("chat", "the commit is known, nobody has been told"),
     "answered_not_published": ("chat", "the senders have their ok, nothing was published"),
+    "event_in_hand": ("delivery", "an event is about to be fanned out"),
     "published_not_parked": ("delivery", "an event is about to be put into the inbox of one who is away"),
     "parked_cursor_not_advanced": ("delivery", "everything is parked, the cursor in Postgres does not say so yet"),
     "frame_half_written": ("delivery", "half of what a socket is to get has been written"),

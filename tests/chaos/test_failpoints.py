@@ -191,3 +191,30 @@ def test_a_wall_clock_that_jumps_an_hour_either_way_changes_times_and_nothing_el
     now, later, earlier, _ = (event["at"] for event in sent)
     assert earlier < now < later
     ann.say(ann.direct(bob), "sessions are as valid as they were")
+
+
+def test_an_event_that_kills_delivery_three_times_is_passed_over_and_its_devices_resync_when_it_is_released(parley, world):
+    ann, bob = world.people("ann", "bob")
+    chat = ann.group(bob)
+    device = bob.online()
+    device.until(lambda event: event["chat"] == chat)
+    device.ack()
+    device.stays()
+    device.drop()
+    time.sleep(2)  # nothing but what follows is read again
+    parley.arm("event_in_hand")
+    seq = ann.say(chat, "kills")["seq"]
+    for number in ("first", "second", "third"):
+        until(lambda: parley.was_hit("event_in_hand"), 30, f"the {number} death")
+        if number != "third":
+            parley.arm("event_in_hand")
+    parley.hurt.add("delivery")
+    name = f"delivery:{chat}:{seq}"
+    until(lambda: name in parley.parleyctl("poison", "list"), 30, "it is noted")
+    parley.await_ready()
+    ann.say(chat, "behind it")
+    device = bob.online("inbox")
+    assert device.event()["seq"] == seq + 1
+    parley.parleyctl("poison", "release", name)
+    device.expect("resync", seconds=20)
+    assert bob.texts(chat) == ["kills", "behind it"]

@@ -5,7 +5,7 @@
  *
  *   - on one connection a chat's seqs rise, and n counts up by one;
  *   - what the cursor has passed is acknowledged, or in the inbox, or the next connection will be told to resync;
- *   - when all has calmed down, every event was acknowledged, or followed by a resync. */
+ *   - when all has calmed down, every event was acknowledged, or followed by a resync, and so was each demand for one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +83,9 @@ static struct world {
     int64_t seen_seq[CHATS];
     bool resync_unread;      /* it lies in the connection */
     int64_t resync_unread_n; /* behind this event; -1: it is the ready */
-    int resyncs, verdicts[3];
+    bool demanded;           /* a resync, which was not heard yet */
+    bool demand_told;        /* the unread resync came after the demand */
+    int resyncs, demands, verdicts[3];
 } w;
 
 static uint64_t next_random(void)
@@ -127,13 +129,16 @@ static void write_resync(int64_t behind_n)
     w.resyncs++;
     w.resync_unread = true;
     w.resync_unread_n = behind_n;
+    w.demand_told = w.demanded;
 }
 
 /* It syncs at once: whatever is in the log by now needs no delivery. */
 static void read_resync(void)
 {
-    if (w.resync_unread)
+    if (w.resync_unread) {
         cover_all();
+        w.demanded = w.demanded && !w.demand_told;
+    }
     w.resync_unread = false;
 }
 
@@ -552,6 +557,7 @@ static void lose_redis(void)
     for (size_t done = next_random() % (w.command_count + 1); done > 0; done--)
         run_command(false);
     w.command_count = 0;
+    w.demanded = false; /* whoever demands does so again after a loss */
     w.device->calls = 0;
     w.hub.inboxes = DEVICE_INBOXES_AWAY;
     for (uint32_t p = 0; p < PARTITIONS; p++)
@@ -622,7 +628,7 @@ static void kill_process(void)
     }
     if (w.connected)
         lose_unread();
-    w.connected = w.ready = false;
+    w.connected = w.ready = w.demanded = false;
     device_deinit(w.device);
     mem_free(w.device);
     delivery_cursor_destroy(&w.cursor);
@@ -676,6 +682,19 @@ static void answer_fetch(void)
     device_on_contents(w.device, w.fetch_generation, jsons);
 }
 
+/* An event that was passed over is released: whatever the device does, it must be told. */
+static void demand_resync(void)
+{
+    struct chat_event source = {.chat_id = 0};
+    struct delivery_event *event = delivery_event_create(0, 1, &source, DELIVERY_RESYNC);
+    if (w.hub.inboxes == DEVICE_INBOXES_UP) {
+        w.demanded = true;
+        w.demands++;
+        device_deliver(w.device, event);
+    }
+    delivery_event_drop(&event);
+}
+
 static void step(void)
 {
     w.now_ms++;
@@ -724,6 +743,10 @@ static void step(void)
         if (one_in(4))
             device_give_up_waiting(w.device);
         break;
+    case 19:
+        if (one_in(20))
+            demand_resync();
+        break;
     default:
         run_command(true);
         break;
@@ -766,11 +789,12 @@ static void calm_down(void)
         if (w.park_wanted)
             park();
         bool level = w.positions[0] == w.heads[0] && w.positions[1] == w.heads[1];
-        if (level && w.hub.inboxes == DEVICE_INBOXES_UP && all_covered() &&
+        if (level && w.hub.inboxes == DEVICE_INBOXES_UP && all_covered() && !w.demanded &&
             w.device->state == DEVICE_LIVE && w.command_count == 0)
             return;
     }
-    fail_msg("an event was neither acknowledged nor followed by a resync");
+    fail_msg(
+        "an event was neither acknowledged nor followed by a resync, or one demanded was not said");
 }
 
 static void finish(void)
@@ -791,7 +815,7 @@ static void finish(void)
 static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state)
 {
     (void)state;
-    int verdicts[3] = {0}, resyncs = 0;
+    int verdicts[3] = {0}, resyncs = 0, demands = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         memset(&w, 0, sizeof w);
         w.random = seed * 0x9e3779b97f4a7c15u;
@@ -806,10 +830,12 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
         for (int i = 0; i < 3; i++)
             verdicts[i] += w.verdicts[i];
         resyncs += w.resyncs;
+        demands += w.demands;
     }
     assert_true(verdicts[DEVICE_RESUMED] > SEEDS); /* the walk went everywhere */
     assert_true(verdicts[DEVICE_INBOX] > SEEDS);
     assert_true(resyncs > SEEDS);
+    assert_true(demands > SEEDS);
 }
 
 int main(void)
