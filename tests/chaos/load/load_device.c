@@ -100,7 +100,9 @@ static void on_synced(void *context, int status, const cJSON *answer)
         more = more || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(chat, "more"));
     }
     cJSON_ArrayForEach(gone, cJSON_GetObjectItemCaseSensitive(answer, "gone"))
+    {
         record(device->label, "gone", "%s\t%s", device->sync_op, cJSON_GetStringValue(gone));
+    }
     if (more || device->sync_again)
         ask_sync(device);
 }

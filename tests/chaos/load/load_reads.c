@@ -52,7 +52,9 @@ static void on_page(void *context, int status, const cJSON *answer)
         return;
     }
     cJSON_ArrayForEach(event, cJSON_GetObjectItemCaseSensitive(answer, "items"))
+    {
         record_event(actor, "page_event", event, "%s", question->op);
+    }
     record(actor, "page_end", "%s\t%lld\t%d", question->op,
            (long long)load_number(answer, "last_seq"),
            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "more")));
@@ -117,7 +119,9 @@ static void on_list(void *context, int status, const cJSON *answer)
     const cJSON *receipt;
     if (status == 200) {
         cJSON_ArrayForEach(receipt, cJSON_GetObjectItemCaseSensitive(answer, "items"))
+        {
             record_seen(question->person->label, question->chat->chat_id, receipt);
+        }
     }
     end_question(question);
 }
