@@ -1,4 +1,4 @@
-/* Between the two halves of the device: its queue and states, and its dealings with inbox and log. */
+/* Between the parts of the device: its queue and states, its dealings with inbox and log, and its resyncs. */
 #ifndef PARLEY_DELIVERY_DEVICE_INTERNAL_H
 #define PARLEY_DELIVERY_DEVICE_INTERNAL_H
 
@@ -18,6 +18,8 @@ void device_advance(
 void device_trim(struct device *device, bool all);
 void device_resolve_all(
     struct device *device); /* gives up all that is not acknowledged; numbers go on */
+void device_say_resync(struct device *device);       /* once its window has room */
+void device_judge_resync(struct device *device);     /* CONNECTING: as its verdict */
 void device_heard(struct device *device, int64_t n); /* the peer has read what came with number n */
 void device_fail_inbox(struct device *device);       /* its inbox cannot be trusted */
 void device_demand_resync(struct device *device);    /* it has missed something */
