@@ -38,6 +38,10 @@ static struct metric queued = {.name = "parley_chat_queue_events",
                                .labels = "",
                                .help = "Events that wait for a commit or are in one.",
                                .kind = METRIC_GAUGE};
+static struct metric queued_bytes = {.name = "parley_chat_queue_bytes",
+                                     .labels = "",
+                                     .help = "Bytes of the events that are being worked on.",
+                                     .kind = METRIC_GAUGE};
 static struct metric refused = {
     .name = "parley_chat_refused_total",
     .labels = "",
@@ -68,6 +72,7 @@ static void leave_queue(struct chat_lane *lane, struct chat_item *item)
     lane->events -= chat_item_events(item);
     lane->bytes -= chat_item_bytes(item);
     metric_set(&queued, (int64_t)lane->events);
+    metric_set(&queued_bytes, (int64_t)lane->bytes);
     struct chat_state *state = item->state;
     item->state = NULL;
     if (state != NULL)
@@ -259,6 +264,7 @@ bool chat_lane_submit(struct chat_lane *lane, struct chat_item *items, size_t co
     for (size_t i = 0; i < count; i++)
         take_in(lane, &items[i]);
     metric_set(&queued, (int64_t)lane->events);
+    metric_set(&queued_bytes, (int64_t)lane->bytes);
     loop_deferred_request(lane->turn_end);
     return true;
 }
@@ -327,8 +333,9 @@ static void on_patience_over(void *context)
 
 static void register_metrics(void)
 {
-    struct metric *const metrics[] = {&appended,     &duplicates, &batches, &commit_seconds,
-                                      &batch_events, &queued,     &refused, &recoveries};
+    struct metric *const metrics[] = {&appended, &queued_bytes,   &duplicates,
+                                      &batches,  &commit_seconds, &batch_events,
+                                      &queued,   &refused,        &recoveries};
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
         metrics_register(metrics[i]);
 }

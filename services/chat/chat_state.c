@@ -14,6 +14,10 @@ struct chat_states {
     struct chat_state *newest, *oldest;
 };
 
+static struct metric cached_members = {.name = "parley_chat_cached_members",
+                                       .labels = "",
+                                       .help = "Members of the chats that are in memory.",
+                                       .kind = METRIC_GAUGE};
 static struct metric cached = {.name = "parley_chat_cached_chats",
                                .labels = "",
                                .help = "Chats whose head and members are held in memory.",
@@ -29,6 +33,7 @@ struct chat_states *chat_states_create(size_t max_chats, size_t max_members)
         states->bucket_count *= 2;
     states->buckets = mem_array(states->bucket_count, sizeof(struct chat_state *));
     metrics_register(&cached);
+    metrics_register(&cached_members);
     return states;
 }
 
@@ -70,6 +75,7 @@ static void destroy(struct chat_states *states, struct chat_state *state)
     unlink_recent(states, state);
     states->count--;
     states->members -= state->counted_members;
+    metric_set(&cached_members, (int64_t)states->members);
     chat_members_clear(&state->members);
     mem_free(state);
     metric_set(&cached, (int64_t)states->count);
@@ -139,6 +145,7 @@ void chat_states_unpin(struct chat_states *states, struct chat_state *state)
 void chat_states_forget(struct chat_states *states, struct chat_state *state)
 {
     states->members -= state->counted_members;
+    metric_set(&cached_members, (int64_t)states->members);
     state->counted_members = 0;
     chat_members_clear(&state->members);
     state->phase = CHAT_STATE_UNKNOWN;
@@ -163,6 +170,7 @@ void chat_states_forget_all(struct chat_states *states)
 void chat_states_count(struct chat_states *states, struct chat_state *state)
 {
     states->members += state->members.count - state->counted_members;
+    metric_set(&cached_members, (int64_t)states->members);
     state->counted_members = state->members.count;
     evict(states);
 }

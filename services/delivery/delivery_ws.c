@@ -25,6 +25,11 @@ static struct metric connections_gauge = {.name = "parley_delivery_connections",
                                           .labels = "",
                                           .help = "Open sockets of clients.",
                                           .kind = METRIC_GAUGE};
+static struct metric full_total = {
+    .name = "parley_delivery_connections_refused_total",
+    .labels = "",
+    .help = "Connections that were closed at once because max_connections were open.",
+    .kind = METRIC_COUNTER};
 static struct metric accepted_total = {.name = "parley_delivery_accepted_total",
                                        .labels = "",
                                        .help = "Sockets that were accepted.",
@@ -259,6 +264,7 @@ static void on_accept(void *context, int fd)
 {
     struct delivery_ws *ws = context;
     if (ws->count >= (size_t)delivery_settings.max_connections) {
+        metric_add(&full_total, 1);
         log_warning("connections_full", LOG_NUMBER("connections", ws->count));
         close(fd);
         return;
@@ -345,6 +351,7 @@ struct delivery_ws *delivery_ws_create(struct delivery_service *service, char *m
     loop_timer_repeat(ws->second, 250);
     metrics_register(&connections_gauge);
     metrics_register(&accepted_total);
+    metrics_register(&full_total);
     for (size_t i = 0; i < sizeof closes / sizeof closes[0]; i++)
         metrics_register(&closes[i]);
     return ws;

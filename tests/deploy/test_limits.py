@@ -9,11 +9,15 @@ BOUND = re.compile(r"max_\w+|password_queue|login_accounts|rpc_concurrency")
 
 
 def settings():
-    """Every numeric setting of the daemons' tables with its default."""
+    """Every numeric setting with its default: of each daemon, of all daemons, and what clients can meet."""
     found = {}
     for name in DAEMONS:
         text = (ROOT / f"services/{name}/{name}_settings.c").read_text(encoding="utf-8")
         found.update({f"{name}.{key}": value for key, value in re.findall(r'NUMBER\(\s*(\w+), "(\d+)"', text)})
+    text = (ROOT / "shared/daemon/daemon_options.c").read_text(encoding="utf-8")
+    found.update(re.findall(r'NUMBER\(\s*(\w+), "(\d+)"', text))
+    text = (ROOT / "shared/daemon/limits.c").read_text(encoding="utf-8")
+    found.update({f"limits.{key}": value for key, value in re.findall(r'X\(\s*(\w+), "(\d+)"', text)})
     return found
 
 
@@ -28,8 +32,8 @@ def metrics():
 
 
 def test_every_setting_that_bounds_something_is_in_the_table():
-    bounds = {name for name in settings() if BOUND.fullmatch(name.split(".")[1])}
-    assert len(bounds) > 20
+    bounds = {name for name in settings() if name.startswith("limits.") or BOUND.fullmatch(name.split(".")[-1])}
+    assert len(bounds) > 50
     assert bounds - {name for name, _, _ in rows()} == set()
 
 

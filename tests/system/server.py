@@ -22,6 +22,14 @@ SETTINGS = {
     "PARLEY_LIMITS_HEARTBEAT_MS": "3000",
 }
 
+# What a sanitizer finds ends the process or stands in its log, and both fail a test (Logs, unexpected_ends).
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1:strict_string_checks=1",
+    "LSAN_OPTIONS": f"suppressions='{ROOT}/tests/lsan.supp':print_suppressions=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": f"exitcode=99:suppressions='{ROOT}/tests/tsan.supp'",
+}
+
 
 def free_port():
     """Below the range that the kernel gives to clients, so that no connection of a test takes it meanwhile."""
@@ -55,7 +63,7 @@ class Parley:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PG"))}
         chosen = {name: os.environ[name] for name in ("PARLEY_VARIANT", "PARLEY_BUILD_DIR") if name in os.environ}
         self.environment = {
-            **kept, **SETTINGS, **chosen, "PARLEY_STATE_DIR": self.state, "PARLEY_RUN_DIR": self.run_dir,
+            **SANITIZERS, **kept, **SETTINGS, **chosen, "PARLEY_STATE_DIR": self.state, "PARLEY_RUN_DIR": self.run_dir,
             "PARLEY_PORT": str(self.port), "PARLEY_OPS_PORT": str(self.ops_port)}
         self.process = None
         self.hurt = set()    # names whose processes a test has ended on purpose
