@@ -26,8 +26,9 @@ struct nng_bus {
 void nng_completion_tell(void *context)
 {
     struct nng_completion *completion = context;
-    struct nng_bus *bus = completion->bus;
     static const uint64_t one = 1;
+    NNG_TAKES(completion);
+    struct nng_bus *bus = completion->bus;
     pthread_mutex_lock(&bus->lock);
     bool was_empty = bus->first == NULL;
     if (!completion->queued) {
@@ -40,6 +41,7 @@ void nng_completion_tell(void *context)
     /* An eventfd takes 2^64-2 writes before one would block: this cannot fail but for our own bugs. */
     if (was_empty && write(bus->wake_fd, &one, sizeof one) != sizeof one)
         abort();
+    NNG_GIVES(bus);
 }
 
 static void take_all(struct nng_bus *bus)
@@ -124,6 +126,7 @@ void nng_bus_destroy(struct nng_bus **bus)
 {
     if (*bus == NULL)
         return;
+    NNG_TAKES(*bus);
     event_free((*bus)->wake);
     close((*bus)->wake_fd);
     pthread_mutex_destroy(&(*bus)->lock);

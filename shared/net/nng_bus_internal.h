@@ -9,6 +9,18 @@
 /* Something that nng's threads tell the loop of: an aio that has completed, a pipe that came or went. Told again before
  * the loop has looked, it is looked at once. Embedded in its owner, which must call nng_completion_cancel before it is
  * freed, and after nng can no longer tell (nng_aio_stop). */
+/* What is given to nng's threads, and what they give back, is ordered by locks within nng. ThreadSanitizer does not see into
+ * libnng; these tell it, and are nothing in other builds (sanitizer/tsan_interface.h). */
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define NNG_GIVES(address) __tsan_release(address)
+#define NNG_TAKES(address) __tsan_acquire(address)
+#else
+#define NNG_GIVES(address) ((void)(address))
+#define NNG_TAKES(address) ((void)(address))
+#endif
+
 struct nng_completion {
     struct nng_bus *bus;
     loop_callback on_done; /* in the loop */

@@ -136,6 +136,7 @@ static void end_sending(struct request *request, int error)
     if (error == 0 && !request->client->closing) {
         request->state = REQUEST_RECEIVING;
         nng_aio_set_timeout(request->aio, time_left(request));
+        NNG_GIVES(&request->completion);
         nng_ctx_recv(request->ctx, request->aio);
         return;
     }
@@ -180,6 +181,7 @@ static void send_now(struct request *request)
     nng_aio_set_timeout(request->aio, time_left(request));
     nng_aio_set_msg(request->aio, request->msg);
     request->msg = NULL;
+    NNG_GIVES(&request->completion);
     nng_ctx_send(request->ctx, request->aio);
 }
 

@@ -47,8 +47,10 @@ static uint_fast64_t pipe_mark(nng_pipe pipe, bool usable)
 static void on_pipe_coming(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     struct nng_patient_dialer *patient = context;
+    NNG_TAKES(patient);
     if (!nng_turn_strangers_away(pipe, event))
         atomic_store(&patient->pipe, pipe_mark(pipe, false));
+    NNG_GIVES(patient);
 }
 
 static void on_pipe_came(nng_pipe pipe, nng_pipe_ev event, void *context)
@@ -56,8 +58,10 @@ static void on_pipe_came(nng_pipe pipe, nng_pipe_ev event, void *context)
     struct nng_patient_dialer *patient = context;
     uint_fast64_t coming = pipe_mark(pipe, false);
     (void)event;
+    NNG_TAKES(patient);
     if (atomic_compare_exchange_strong(&patient->pipe, &coming, pipe_mark(pipe, true)))
         nng_completion_tell(&patient->news);
+    NNG_GIVES(patient);
 }
 
 static void on_pipe_went(nng_pipe pipe, nng_pipe_ev event, void *context)
@@ -65,8 +69,10 @@ static void on_pipe_went(nng_pipe pipe, nng_pipe_ev event, void *context)
     struct nng_patient_dialer *patient = context;
     uint_fast64_t coming = pipe_mark(pipe, false), usable = pipe_mark(pipe, true);
     (void)event;
+    NNG_TAKES(patient);
     if (!atomic_compare_exchange_strong(&patient->pipe, &usable, 0))
         atomic_compare_exchange_strong(&patient->pipe, &coming, 0);
+    NNG_GIVES(patient);
 }
 
 static void on_news(void *context)
@@ -123,6 +129,8 @@ struct nng_patient_dialer *nng_patient_dialer_create(struct nng_bus *bus, nng_so
     patient->news = (struct nng_completion){.bus = bus, .on_done = on_news, .context = patient};
     patient->watch = loop_timer_create(nng_bus_loop(bus), on_watch, patient);
     metrics_register(&redials_total);
+    NNG_GIVES(patient);
+    NNG_GIVES(&patient->news);
     nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe_coming, patient);
     nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe_came, patient);
     nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe_went, patient);
@@ -135,6 +143,7 @@ void nng_patient_dialer_destroy(struct nng_patient_dialer **patient)
 {
     if (*patient == NULL)
         return;
+    NNG_TAKES(*patient);
     nng_completion_cancel(&(*patient)->news);
     loop_timer_destroy(&(*patient)->watch);
     mem_free((*patient)->url);

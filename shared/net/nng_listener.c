@@ -78,9 +78,11 @@ static void on_probe_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     struct nng_guarded_listener *guarded = context;
     (void)event;
+    NNG_TAKES(guarded);
     atomic_fetch_add(&guarded->dials, 1);
     atomic_fetch_add(&guarded->unseen, 1);
     nng_pipe_close(pipe);
+    NNG_GIVES(guarded);
 }
 
 static int dial_probe(struct nng_guarded_listener *guarded)
@@ -100,6 +102,7 @@ static int make_probe(struct nng_guarded_listener *guarded,
                       int (*open_probe)(nng_socket *probe_out))
 {
     int error = open_probe(&guarded->probe);
+    NNG_GIVES(guarded);
     if (error == 0)
         nng_pipe_notify(guarded->probe, NNG_PIPE_EV_ADD_PRE, on_probe_pipe, guarded);
     return error;
@@ -137,9 +140,11 @@ static void on_pipe_coming(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     struct nng_guarded_listener *guarded = context;
     uint64_t pid;
+    NNG_TAKES(guarded);
     if (!nng_turn_strangers_away(pipe, event) &&
         nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0 && pid == (uint64_t)getpid())
         atomic_store(&guarded->unseen, 0);
+    NNG_GIVES(guarded);
 }
 
 /* Held until the process ends; the file stays, which is harmless. On error -1 and the reason in errno. */
@@ -168,6 +173,7 @@ static bool lock_and_listen(struct nng_guarded_listener *guarded,
                                       : "make its folder, writable for this user");
         return false;
     }
+    NNG_GIVES(guarded);
     nng_pipe_notify(guarded->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_coming, guarded);
     int error = listen_now(guarded);
     if (error == 0)
@@ -211,6 +217,7 @@ void nng_guarded_listener_destroy(struct nng_guarded_listener **listener)
     if (guarded->listening)
         nng_listener_close(guarded->listener);
     close(guarded->lock_fd);
+    NNG_TAKES(guarded);
     mem_free(guarded->url);
     mem_free(guarded);
     *listener = NULL;

@@ -89,6 +89,7 @@ static void on_received(void *context)
                                  (struct text){nng_msg_body(msg), nng_msg_len(msg)});
         nng_msg_free(msg);
     }
+    NNG_GIVES(&subscriber->received);
     nng_recv_aio(subscriber->socket, subscriber->aio);
 }
 
@@ -113,6 +114,7 @@ struct nng_subscriber *nng_subscriber_create(struct nng_bus *bus, const char *ur
         abort();
     nng_socket_set(subscriber->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     nng_socket_set_int(subscriber->socket, NNG_OPT_RECVBUF, SUBSCRIBE_QUEUE);
+    NNG_GIVES(&subscriber->received);
     nng_recv_aio(subscriber->socket, subscriber->aio);
     subscriber->dialer = nng_patient_dialer_create(bus, subscriber->socket, url, max_bytes,
                                                    on_connected, subscriber);

@@ -36,6 +36,7 @@ static void receive(struct nng_exchange *exchange)
 {
     exchange->state = EXCHANGE_RECEIVING;
     nng_aio_set_timeout(exchange->aio, NNG_DURATION_INFINITE);
+    NNG_GIVES(&exchange->completion);
     nng_ctx_recv(exchange->ctx, exchange->aio);
 }
 
@@ -78,6 +79,7 @@ void nng_reply(struct nng_exchange *exchange, nng_msg *msg)
     exchange->state = EXCHANGE_SENDING;
     nng_aio_set_timeout(exchange->aio, SEND_DEADLINE_MS);
     nng_aio_set_msg(exchange->aio, msg);
+    NNG_GIVES(&exchange->completion);
     nng_ctx_send(exchange->ctx, exchange->aio);
 }
 
