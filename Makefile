@@ -248,7 +248,8 @@ $(foreach test,$(UNIT_SOURCES:tests/%.c=%) $(MODEL_SOURCES:tests/%.c=%),$(eval $
 # Fuzz targets need a library of their own: libFuzzer's instrumentation belongs into the code under test as well.
 FUZZ_FLAGS := -std=gnu17 -O1 -g -fno-sanitize-recover=undefined $(DEFINES)
 FUZZ_LIBRARY := $(BUILD_DIR)/fuzz/libparley.a
-FUZZ_OBJECTS := $(SHARED_SOURCES:%.c=$(BUILD_DIR)/fuzz/obj/%.o)
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD_DIR)/fuzz/obj/%.o,$(SHARED_SOURCES) $(SERVICE_SOURCES) $(FUZZ_SOURCES))
+fuzz_objects = $(patsubst %.c,$(BUILD_DIR)/fuzz/obj/%.o,$(1))
 
 .PRECIOUS: $(BUILD_DIR)/fuzz/obj/%.o
 $(BUILD_DIR)/fuzz/obj/%.o: %.c Makefile
@@ -256,11 +257,22 @@ $(BUILD_DIR)/fuzz/obj/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
-$(FUZZ_LIBRARY): $(FUZZ_OBJECTS)
+$(FUZZ_LIBRARY): $(call fuzz_objects,$(SHARED_SOURCES))
 	$(archive)
 
-$(BUILD_DIR)/fuzz/%: $(BUILD_DIR)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIBRARY)
-	$(call say,LINK,$@)
-	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+# As with unit tests: tests/fuzz/fuzz_<service>_<part>.c is linked with the parts of that service, behind its own stubs.
+define fuzz_service_rule
+$(BUILD_DIR)/fuzz/lib$(1).a: $(call fuzz_objects,$(filter-out %/main.c,$(wildcard services/$(1)/*.c)))
+	$$(archive)
+endef
+$(foreach service,$(SERVICES),$(eval $(call fuzz_service_rule,$(service))))
+
+define fuzz_rule
+$(BUILD_DIR)/fuzz/$(1): $(BUILD_DIR)/fuzz/obj/tests/fuzz/$(1).o $(patsubst %,$(BUILD_DIR)/fuzz/lib%.a,$(call service_of,$(1))) \
+    $(FUZZ_LIBRARY)
+	$$(call say,LINK,$$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(LIBS)
+endef
+$(foreach fuzzer,$(FUZZ_SOURCES:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(fuzzer))))
 
 -include $(patsubst %.c,$(OUT)/obj/%.d,$(ALL_SOURCES)) $(FUZZ_OBJECTS:.o=.d)

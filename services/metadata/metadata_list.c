@@ -3,20 +3,13 @@
  * be is bounded by limits.max_chats_per_user. */
 #include "services/metadata/metadata_list.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/metadata/metadata_cursor.h"
 #include "services/metadata/metadata_render.h"
 #include "services/metadata/metadata_service.h"
 #include "shared/base/id.h"
-
-#define CURSOR_BYTES 16 /* the last item's time and id, as two little-endian numbers */
-
-struct place {
-    int64_t last_at_ms;
-    int64_t chat_id;
-};
 
 /* A request on its way; lives in the request's arena. */
 struct list_request {
@@ -24,11 +17,11 @@ struct list_request {
     struct metadata_service *service;
     int64_t limit;
     bool has_cursor;
-    struct place cursor; /* the last item of the page before */
-    int64_t *chats;      /* all of the caller's; then those of the page */
+    struct metadata_place cursor; /* the last item of the page before */
+    int64_t *chats;               /* all of the caller's; then those of the page */
     size_t chat_count;
     bool more;
-    struct place last;
+    struct metadata_place last;
     struct metadata_chat *rows; /* of the page, in its order; chat_id 0: left meanwhile */
 };
 
@@ -37,40 +30,27 @@ static int64_t caller_of(const struct list_request *list)
     return http_identity(list->request)->user_id;
 }
 
-static bool cursor_parse(struct text text, struct place *place_out)
-{
-    unsigned char bytes[CURSOR_BYTES];
-    size_t length;
-    if (sodium_base642bin(bytes, sizeof bytes, text.data, text.length, NULL, &length, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        length != sizeof bytes)
-        return false;
-    memcpy(&place_out->last_at_ms, bytes, 8);
-    memcpy(&place_out->chat_id, bytes + 8, 8);
-    return true;
-}
-
-static void cursor_write(struct buffer *out, const struct place *place)
-{
-    unsigned char bytes[CURSOR_BYTES];
-    char text[sodium_base64_ENCODED_LEN(CURSOR_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
-    memcpy(bytes, &place->last_at_ms, 8);
-    memcpy(bytes + 8, &place->chat_id, 8);
-    sodium_bin2base64(text, sizeof text, bytes, sizeof bytes,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    buffer_append_format(out, "\"%s\"", text);
-}
-
 /* Latest first; the id decides between equals, so that pages do not overlap. */
 static int place_order(const void *left, const void *right)
 {
-    const struct place *a = left, *b = right;
+    const struct metadata_place *a = left, *b = right;
     if (a->last_at_ms != b->last_at_ms)
         return a->last_at_ms < b->last_at_ms ? 1 : -1;
     return (a->chat_id < b->chat_id) - (a->chat_id > b->chat_id);
 }
 
 /* --- step 4: what the page shows --- */
+
+static void write_end(struct buffer *body, const struct list_request *list)
+{
+    char cursor[METADATA_CURSOR_SIZE];
+    if (!list->more) {
+        buffer_append_string(body, "],\"next_cursor\":null}");
+        return;
+    }
+    metadata_cursor_write(&list->last, cursor);
+    buffer_append_format(body, "],\"next_cursor\":\"%s\"}", cursor);
+}
 
 static void on_page_summaries(void *context, const struct rpc_result *result)
 {
@@ -90,12 +70,7 @@ static void on_page_summaries(void *context, const struct rpc_result *result)
             buffer_append_string(&body, ",");
         metadata_render_item(&body, &list->rows[i], &reply->summaries[i]);
     }
-    buffer_append_string(&body, "],\"next_cursor\":");
-    if (list->more)
-        cursor_write(&body, &list->last);
-    else
-        buffer_append_string(&body, "null");
-    buffer_append_string(&body, "}");
+    write_end(&body, list);
     http_reply_json(list->request, 200, &body);
     buffer_deinit(&body);
 }
@@ -133,7 +108,7 @@ static void on_page_chats(void *context, enum problem problem, const struct meta
 
 /* --- steps 2 and 3: when, sorted, cut --- */
 
-static void cut_page(struct list_request *list, const struct place *places, size_t count)
+static void cut_page(struct list_request *list, const struct metadata_place *places, size_t count)
 {
     size_t first = 0;
     while (list->has_cursor && first < count && place_order(&places[first], &list->cursor) <= 0)
@@ -156,10 +131,10 @@ static void on_all_summaries(void *context, const struct rpc_result *result)
                   "The chats' logs cannot be read at the moment.");
         return;
     }
-    struct place *places =
+    struct metadata_place *places =
         arena_alloc(http_arena(list->request), (list->chat_count + 1) * sizeof *places);
     for (size_t i = 0; i < list->chat_count; i++)
-        places[i] = (struct place){reply->summaries[i].last_at_ms, list->chats[i]};
+        places[i] = (struct metadata_place){reply->summaries[i].last_at_ms, list->chats[i]};
     qsort(places, list->chat_count, sizeof *places, place_order);
     cut_page(list, places, list->chat_count);
     metadata_store_own_chats(list->service->store, caller_of(list), list->chats, list->chat_count,
@@ -193,7 +168,7 @@ void metadata_list_chats(void *service, struct http_request *request)
         return;
     struct text cursor = http_query(request, "cursor");
     list->has_cursor = cursor.data != NULL;
-    if (list->has_cursor && !cursor_parse(cursor, &list->cursor)) {
+    if (list->has_cursor && !metadata_cursor_read(cursor, &list->cursor)) {
         http_fail_field(request, "/query/cursor", "must be the next_cursor of an answer");
         return;
     }

@@ -1,14 +1,7 @@
 #include "services/user/user_answer.h"
 
-#include "services/user/user_names.h"
+#include "services/user/user_cursor.h"
 #include "shared/daemon/daemon.h"
-
-#include <endian.h>
-#include <sodium.h>
-#include <string.h>
-
-#define CURSOR_MAX_BYTES 64 /* decoded */
-#define CURSOR_VARIANT   sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
 void user_write_account(struct buffer *out, const struct user_account *account)
 {
@@ -56,24 +49,6 @@ void user_answer_problem(struct http_request *request, enum problem problem)
 
 /* --- pages --- */
 
-/* Decodes the cursor into `bytes`; *length_out is 0 without one. */
-static bool read_cursor(struct http_request *request, char bytes[CURSOR_MAX_BYTES],
-                        size_t *length_out)
-{
-    struct text cursor = http_query(request, "cursor");
-    const char *end = NULL;
-    *length_out = 0;
-    if (cursor.data == NULL)
-        return true;
-    if (sodium_base642bin((unsigned char *)bytes, CURSOR_MAX_BYTES, cursor.data, cursor.length,
-                          NULL, length_out, &end, CURSOR_VARIANT) != 0 ||
-        end != cursor.data + cursor.length || *length_out == 0) {
-        http_fail_field(request, "/query/cursor", "must be a next_cursor of this list");
-        return false;
-    }
-    return true;
-}
-
 static bool read_limit(struct http_request *request, struct user_page *page_out)
 {
     *page_out = (struct user_page){.request = request, .before = {INT64_MAX, INT64_MAX}};
@@ -81,59 +56,55 @@ static bool read_limit(struct http_request *request, struct user_page *page_out)
                              &page_out->limit);
 }
 
+static bool fail_cursor(struct http_request *request)
+{
+    http_fail_field(request, "/query/cursor", "must be a next_cursor of this list");
+    return false;
+}
+
 bool user_page_by_time(struct http_request *request, struct user_page *page_out)
 {
-    char bytes[CURSOR_MAX_BYTES];
-    uint64_t position[2];
-    size_t length;
-    if (!read_limit(request, page_out) || !read_cursor(request, bytes, &length))
+    if (!read_limit(request, page_out))
         return false;
-    if (length == 0)
-        return true;
-    if (length != sizeof position) {
-        http_fail_field(request, "/query/cursor", "must be a next_cursor of this list");
-        return false;
-    }
-    memcpy(position, bytes, sizeof position);
-    page_out->before.at_ms = (int64_t)be64toh(position[0]);
-    page_out->before.id = (int64_t)be64toh(position[1]);
-    return true;
+    struct text cursor = http_query(request, "cursor");
+    return cursor.data == NULL || user_cursor_read_time(cursor, &page_out->before) ||
+           fail_cursor(request);
 }
 
 bool user_page_by_name(struct http_request *request, struct user_page *page_out)
 {
-    char bytes[CURSOR_MAX_BYTES], name[USERNAME_SIZE];
-    size_t length;
-    if (!read_limit(request, page_out) || !read_cursor(request, bytes, &length))
+    char name[USERNAME_SIZE];
+    if (!read_limit(request, page_out))
         return false;
-    if (length == 0)
+    struct text cursor = http_query(request, "cursor");
+    if (cursor.data == NULL)
         return true;
-    if (!username_normalise((struct text){bytes, length}, name)) {
-        http_fail_field(request, "/query/cursor", "must be a next_cursor of this list");
-        return false;
-    }
+    if (!user_cursor_read_name(cursor, name))
+        return fail_cursor(request);
     page_out->after = arena_text(http_arena(request), text_of(name));
     return true;
 }
 
-static void write_end(struct buffer *out, bool more, const void *cursor, size_t length)
+static void write_end(struct buffer *out, bool more, const char *cursor)
 {
-    char encoded[sodium_base64_ENCODED_LEN(CURSOR_MAX_BYTES, CURSOR_VARIANT)];
-    if (!more) {
+    if (more)
+        buffer_append_format(out, "],\"next_cursor\":\"%s\"}", cursor);
+    else
         buffer_append_string(out, "],\"next_cursor\":null}");
-        return;
-    }
-    sodium_bin2base64(encoded, sizeof encoded, cursor, length, CURSOR_VARIANT);
-    buffer_append_format(out, "],\"next_cursor\":\"%s\"}", encoded);
 }
 
 void user_page_end_by_time(struct buffer *out, bool more, struct user_position last)
 {
-    uint64_t position[2] = {htobe64((uint64_t)last.at_ms), htobe64((uint64_t)last.id)};
-    write_end(out, more, position, sizeof position);
+    char cursor[USER_CURSOR_SIZE];
+    if (more)
+        user_cursor_write_time(last, cursor);
+    write_end(out, more, cursor);
 }
 
 void user_page_end_by_name(struct buffer *out, bool more, struct text last)
 {
-    write_end(out, more, last.data, last.length);
+    char cursor[USER_CURSOR_SIZE];
+    if (more)
+        user_cursor_write_name(last, cursor);
+    write_end(out, more, cursor);
 }

@@ -12,8 +12,7 @@ void user_answer_account(struct http_request *request, int status,
 /* For problems that need no words of their own: unavailable, unauthorized, not_found, internal. */
 void user_answer_problem(struct http_request *request, enum problem problem);
 
-/* limit and cursor of a list. The cursor is opaque to clients: URL-safe base64 of what the list needs to go on. On a
- * mistake these answer bad_request and return false. */
+/* limit and cursor of a list. On a mistake these answer bad_request and return false. */
 struct user_page {
     struct http_request *request;
     int64_t limit;

@@ -373,8 +373,9 @@ static bool scan_text(struct scanner *scanner, bool *is_object_out)
 /* Not the frames and keys: they are large, and written before they are read. */
 static void start(struct scanner *scanner, struct text bytes, struct json_scan *result)
 {
-    scanner->at = bytes.data;
-    scanner->end = bytes.data + bytes.length;
+    scanner->at =
+        bytes.data == NULL ? "" : bytes.data; /* of an empty frame: there is nothing to add to */
+    scanner->end = scanner->at + bytes.length;
     scanner->depth = 0;
     scanner->keys = scanner->few_keys;
     scanner->key_count = 0;

@@ -115,6 +115,16 @@ static void what_is_not_strict_json_is_refused_with_its_place(void **state)
     }
 }
 
+/* As the frames of a connection have it: an empty message has no bytes to point to. */
+static void nothing_at_all_is_refused_at_its_beginning(void **state)
+{
+    struct json_fault fault;
+    (void)state;
+    assert_null(json_parse(TEXT_NONE, &fault));
+    assert_string_equal(fault.code, "invalid_json");
+    assert_string_equal(fault.pointer, "");
+}
+
 static void what_is_strict_json_is_accepted(void **state)
 {
     (void)state;
@@ -244,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_strict_json_is_refused_with_its_place),
+        cmocka_unit_test(nothing_at_all_is_refused_at_its_beginning),
         cmocka_unit_test(what_is_strict_json_is_accepted),
         cmocka_unit_test(thousands_of_keys_do_not_cost_their_square),
         cmocka_unit_test(a_long_pointer_is_cut_between_characters),
