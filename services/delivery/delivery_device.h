@@ -116,7 +116,7 @@ struct device {
         resend_end; /* the numbers still to be sent again after a resume: none when the first is above */
     int64_t
         page_n; /* of the page's first, when it is part of the window; 0: it comes from the inbox */
-    int64_t told_n; /* the resync stands behind this number; -1: it was the verdict */
+    int64_t told_n; /* the resync stands behind this number; 0: it was the verdict */
     uint32_t page_count;
     uint32_t skip_count;
     uint32_t page_generation;

@@ -1,7 +1,8 @@
 /* When a device must resync: how it is told, and until when its inbox remembers that it must. */
 #include "services/delivery/delivery_device_internal.h"
 
-#define BEFORE_ALL (-1) /* the verdict comes before every number, also before a resume from 0 */
+#define BEFORE_ALL \
+    0 /* the verdict comes before every number; a resume from 0 has read no more than it */
 
 static void clear_inbox(struct device *device)
 {

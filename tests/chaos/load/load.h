@@ -38,6 +38,7 @@ struct load_device {
     bool is_flapping;
     bool is_ending; /* its session is being ended */
     bool syncing, sync_again;
+    bool must_sync; /* it was told to, and its sync has failed */
     char sync_op[CLIENT_OP_SIZE];
     char read_op[CLIENT_OP_SIZE]; /* of a `read` on the socket that is not answered; "": none */
     int64_t back_at_ms;           /* when it comes online again; 0: it is online */

@@ -89,11 +89,9 @@ static void on_synced(void *context, int status, const cJSON *answer)
     bool more = false;
     device->syncing = false;
     device->person->load->syncs--;
-    if (status !=
-        200) { /* its session has ended, or nothing answers: the next resync or login asks again */
-        device->sync_again = false;
-        return;
-    }
+    device->must_sync = status != 200; /* its session has ended, or nothing answers */
+    if (device->must_sync)
+        return; /* the next connection asks again */
     cJSON_ArrayForEach(chat, cJSON_GetObjectItemCaseSensitive(answer, "chats"))
     {
         take_chat(device, chat);
@@ -143,10 +141,12 @@ static void on_connecting(void *context, int64_t connection)
 
 static void on_ready(void *context, int64_t connection, const cJSON *ready)
 {
-    const struct load_device *device = context;
+    struct load_device *device = context;
     record(device->label, "ready", "%lld\t%s\t%s\t%lld", (long long)connection,
            load_string(ready, "state"), load_string(ready, "session"),
            (long long)load_number(ready, "inbox"));
+    if (device->must_sync)
+        load_device_sync(device);
 }
 
 static void on_closed(void *context, int64_t connection, int code)
