@@ -35,6 +35,35 @@ postgres_admin() { # database
     fi
 }
 
+# Sets CONNINFO and PASSWORD: a password has no place on psql's command line, which everybody can read.
+split_password() { # conninfo or URI
+    CONNINFO=$1
+    PASSWORD=
+    if [[ $1 =~ ^(postgres(ql)?://[^:@/]*):([^@/]*)(@.*)$ ]]; then
+        printf -v PASSWORD '%b' "${BASH_REMATCH[3]//%/\\x}"
+        CONNINFO=${BASH_REMATCH[1]}${BASH_REMATCH[4]}
+    elif [[ $1 =~ ^(.*)(^|[[:space:]])password[[:space:]]*=[[:space:]]*(\'(([^\\\']|\\.)*)\'|[^[:space:]\']+)(.*)$ ]]; then
+        PASSWORD=${BASH_REMATCH[4]:-${BASH_REMATCH[3]}}
+        PASSWORD=${PASSWORD//\\\'/\'}
+        CONNINFO="${BASH_REMATCH[1]} ${BASH_REMATCH[6]}"
+    fi
+}
+
+# psql reads passwords for \password from the terminal if there is one, else from its input: setsid sees to the latter.
+run_psql() { # database, psql's arguments…
+    local -a as=()
+    if [[ -n $PRIVATE_POSTGRES ]]; then as=("${AS_SERVICE[@]}"); fi
+    split_password "$(postgres_admin "$1")"
+    shift
+    (
+        if [[ -n $PASSWORD ]]; then export PGPASSWORD=$PASSWORD; fi
+        cd /
+        PGCONNECT_TIMEOUT=5 PGAPPNAME="${0##*/}" PGOPTIONS='-c client_min_messages=warning' exec setsid --wait \
+            "${as[@]}" "$POSTGRES_BIN/psql" --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
+            --no-password --dbname="$CONNINFO" "$@"
+    )
+}
+
 prepare_postgres() {
     local data=$STATE_DIR/postgres/data
     local -a left
