@@ -12,6 +12,7 @@
 #include "shared/base/settings_value.h"
 
 #define MAX_FILE_BYTES (1024 * 1024)
+#define QUOTED_BYTES   40 /* of a key or a line, in a message */
 
 struct proposal {
     struct text value; /* TEXT_NONE: none yet */
@@ -58,10 +59,24 @@ static size_t count_settings(const struct settings_table *tables, size_t table_c
 
 /* --- the file --- */
 
+/* A message is one short line on a terminal, whatever the file holds. */
+static void copy_printable(struct text text, char out[QUOTED_BYTES + 1])
+{
+    text = text_cut(text, QUOTED_BYTES);
+    bool is_utf8 = text_is_utf8(text);
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        out[i] = (char)(byte < ' ' || byte == 0x7F || (byte >= 0x80 && !is_utf8) ? '?' : byte);
+    }
+    out[text.length] = '\0';
+}
+
 static bool fail_file(const struct loader *loader, int line, struct text key, const char *problem)
 {
-    snprintf(loader->message, loader->message_size, "%s:%d: %.*s: %s", loader->file, line,
-             TEXT_PRINT(key), problem);
+    char quoted[QUOTED_BYTES + 1];
+    copy_printable(key, quoted);
+    snprintf(loader->message, loader->message_size, "%s:%d: %s: %s", loader->file, line, quoted,
+             problem);
     return false;
 }
 
@@ -129,7 +144,7 @@ static bool read_line(const struct loader *loader, int line, struct text text)
         return fail_file(loader, line, TEXT_LITERAL("line"), "is not text");
     const char *equals = memchr(text.data, '=', text.length);
     if (equals == NULL)
-        return fail_file(loader, line, text_cut(text, 40), "has no `=`: write `key = value`");
+        return fail_file(loader, line, text, "has no `=`: write `key = value`");
     size_t key_length = (size_t)(equals - text.data);
     struct text key = trim((struct text){text.data, key_length});
     return propose_from_file(loader, line, key,

@@ -147,6 +147,8 @@ static void keys_of_other_services_are_passed_over(void **state)
     assert_true(load("user.threads = 2\ndelivery.anything = %&!\n"));
 }
 
+#define TEN_BYTES "0123456789"
+
 static const struct {
     const char *content;
     const char *want; /* after the file's name */
@@ -172,6 +174,11 @@ static const struct {
     {"chat.strict\n", ":1: chat.strict: has no `=`"},
     {"chat.strict = true\n#\nchat.strict = true\n",
      ":3: chat.strict: is there twice, first in line 1"},
+    /* What it quotes is short, and cannot pass for another line or steer a terminal. */
+    {"\x1b[31m\rchat\xff = 1\n", ":1: ?[31m?chat?: is no known setting"},
+    {"a\rb\n", ":1: a?b: has no `=`"},
+    {TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES " = 1\n",
+     ":1: " TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES ": is no known setting"},
 };
 
 static void a_mistake_in_the_file_names_file_line_and_key(void **state)
