@@ -13,6 +13,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
+#include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 #include "shared/daemon/authenticator.h"
 
@@ -83,7 +84,7 @@ static void make_token(struct login *login)
     unsigned char secret[TOKEN_BYTES];
     randombytes_buf(secret, sizeof secret);
     sodium_bin2base64(login->token, sizeof login->token, secret, sizeof secret, TOKEN_VARIANT);
-    sodium_memzero(secret, sizeof secret);
+    mem_wipe(secret, sizeof secret);
     bool hashed = token_hash(text_of(login->token), login->token_hash);
     assert(hashed);
     (void)hashed;
@@ -93,6 +94,7 @@ static void answer_opened(struct login *login, const struct user_logged_in *logg
 {
     struct buffer body = BUFFER_EMPTY;
     buffer_append_format(&body, "{\"token\":\"%s\",\"expires_at\":", login->token);
+    mem_wipe(login->token, sizeof login->token);
     json_write_time(&body, login->session.expires_at_ms);
     buffer_append_string(&body, ",\"user\":");
     user_write_account(&body, &login->account);
@@ -103,7 +105,7 @@ static void answer_opened(struct login *login, const struct user_logged_in *logg
     buffer_append_string(&body, "}}");
     http_add_header(login->request, "Cache-Control", "no-store");
     http_reply_json(login->request, 201, &body);
-    sodium_memzero(body.data, body.length);
+    mem_wipe(body.data, body.length);
     buffer_deinit(&body);
 }
 
@@ -118,7 +120,10 @@ static void on_logged_in(void *context, enum problem problem,
                  LOG_ID("device", logged_in->device_id),
                  LOG_ID("session", login->session.session_id));
         answer_opened(login, logged_in);
-    } else if (problem == PROBLEM_UNAUTHORIZED) {
+        return;
+    }
+    mem_wipe(login->token, sizeof login->token); /* before the answer, with which login is freed */
+    if (problem == PROBLEM_UNAUTHORIZED) {
         answer_refused(login);
     } else if (problem == PROBLEM_NOT_FOUND) {
         count(&refused_metric);
@@ -130,7 +135,6 @@ static void on_logged_in(void *context, enum problem problem,
         count(&unavailable_metric);
         user_answer_problem(login->request, problem);
     }
-    sodium_memzero(login->token, sizeof login->token);
 }
 
 static void open_session(struct login *login)

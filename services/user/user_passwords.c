@@ -124,7 +124,7 @@ static void *run_worker(void *argument)
         struct job *job = list_take(&passwords->waiting);
         pthread_mutex_unlock(&passwords->lock);
         job->outcome = work_off(&passwords->options, job);
-        sodium_memzero(job->password, sizeof job->password);
+        mem_wipe(job->password, sizeof job->password);
         pthread_mutex_lock(&passwords->lock);
         hand_back(passwords, job);
     }
@@ -141,7 +141,7 @@ static void finish(struct user_passwords *passwords, struct job *job)
     metric_set(&jobs_metric, (int64_t)passwords->jobs);
     bool has_hash = !job->is_verify && job->outcome == USER_PASSWORD_DONE;
     job->on_password(job->context, job->outcome, has_hash ? job->hash : NULL);
-    sodium_memzero(job, sizeof *job);
+    mem_wipe(job, sizeof *job);
     mem_free(job);
 }
 
@@ -190,7 +190,7 @@ static void make_dummy_hash(struct user_passwords *passwords)
                   LOG_NUMBER("memory_bytes", passwords->options.memory_bytes));
         abort(); /* as the allocators: without memory for one hash nobody could log in */
     }
-    sodium_memzero(secret, sizeof secret);
+    mem_wipe(secret, sizeof secret);
 }
 
 struct user_passwords *user_passwords_create(struct loop *loop,

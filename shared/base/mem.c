@@ -61,3 +61,9 @@ void mem_free(void *block)
 {
     free(block);
 }
+
+void mem_wipe(void *bytes, size_t size)
+{
+    memset(bytes, 0, size);
+    __asm__ volatile("" : : "r"(bytes) : "memory"); /* the bytes may be read after this */
+}

@@ -73,7 +73,7 @@ bool token_hash(struct text token, unsigned char hash_out[TOKEN_HASH_BYTES])
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
         length != sizeof bytes)
         return false;
-    sodium_memzero(bytes, sizeof bytes);
+    mem_wipe(bytes, sizeof bytes);
     return crypto_generichash(hash_out, TOKEN_HASH_BYTES, (const unsigned char *)token.data,
                               token.length, NULL, 0) == 0;
 }

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,21 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": f"exitcode=99:suppressions='{ROOT}/tests/tsan.supp'",
 }
+
+
+# The daemons' rows of deploy/processes, each behind this, with more grace: what is reported is no log line (Logs).
+VALGRIND = ("valgrind --quiet --leak-check=full --show-leak-kinds=definite "
+            "--errors-for-leak-kinds=definite --error-exitcode=99 "
+            f"--suppressions='{ROOT}/tests/valgrind.supp' ")
+
+
+def write_processes_under_valgrind(path):
+    with open(f"{ROOT}/deploy/processes", encoding="utf-8") as file:
+        table = file.read()
+    table, count = re.subn(r'TERM   15     KILL    ("\$BIN_DIR)', rf"TERM   60     KILL    {VALGRIND}\1", table)
+    assert count == len(DAEMONS), f"{count} rows of daemons in deploy/processes"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(table)
 
 
 def free_port():
@@ -65,6 +81,9 @@ class Parley:
         self.environment = {
             **SANITIZERS, **kept, **SETTINGS, **chosen, "PARLEY_STATE_DIR": self.state, "PARLEY_RUN_DIR": self.run_dir,
             "PARLEY_PORT": str(self.port), "PARLEY_OPS_PORT": str(self.ops_port)}
+        if os.environ.get("PARLEY_VARIANT") == "valgrind":
+            self.environment["PARLEY_PROCESSES"] = f"{self.folder}/processes"
+            write_processes_under_valgrind(self.environment["PARLEY_PROCESSES"])
         self.process = None
         self.hurt = set()    # names whose processes a test has ended on purpose
         self.pids = {}
