@@ -130,6 +130,7 @@ void delivery_receipts_read(struct delivery_receipts *receipts, struct connectio
                             struct text id, int64_t chat_id, int64_t seq)
 {
     if (receipts->queued >= (size_t)delivery_settings.max_queued_receipts) {
+        metric_add(&dropped_total, 1);
         delivery_frames_error(connection, id, PROBLEM_UNAVAILABLE, NULL, 1);
         return;
     }

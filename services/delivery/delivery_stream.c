@@ -33,6 +33,11 @@ static struct metric reads_total = {.name = "parley_delivery_feed_reads_total",
                                     .help = "Pages of the feed that were read.",
                                     .kind = METRIC_COUNTER};
 
+static struct metric refused_total = {.name = "parley_delivery_feed_refused_total",
+                                      .labels = "",
+                                      .help = "Pages of the feed that chat refused for good.",
+                                      .kind = METRIC_COUNTER};
+
 static void read_on(struct delivery_stream *stream);
 
 /* --- the queue --- */
@@ -134,6 +139,17 @@ static void take_page(struct delivery_stream *stream, const struct chat_feed_bat
     take_batch(stream, page);
 }
 
+/* Chat shows rows that it cannot read as poison, so it has no reason to refuse a page: an operator must look. The partition
+ * waits, for an event that was passed over would be lost. */
+static void tell_refused(const struct delivery_stream *stream, enum problem problem)
+{
+    metric_add(&refused_total, 1);
+    log_write_limited(LOG_LEVEL_ERROR, "feed_page_refused",
+                      LOG_FIELDS(LOG_NUMBER("partition", stream->partition),
+                                 LOG_NUMBER("after", stream->received),
+                                 LOG_STRING("problem", problem_info(problem)->code)));
+}
+
 static void on_page(void *context, const struct rpc_result *result)
 {
     struct delivery_stream *stream = context;
@@ -143,10 +159,13 @@ static void on_page(void *context, const struct rpc_result *result)
         free_stream(stream);
         return;
     }
-    if (result->outcome == RPC_OK && reply->batches_count == 1)
+    if (result->outcome == RPC_OK && reply->batches_count == 1) {
         take_page(stream, &reply->batches[0]);
-    else
+    } else {
+        if (result->outcome == RPC_REFUSED)
+            tell_refused(stream, result->problem);
         loop_timer_start(stream->retry, RETRY_MS);
+    }
     delivery_stream_pump(stream);
 }
 
@@ -192,6 +211,7 @@ struct delivery_stream *delivery_stream_create(struct delivery_service *service,
     stream->retry = loop_timer_create(service->loop, on_retry, stream);
     metrics_register(&holes_total);
     metrics_register(&reads_total);
+    metrics_register(&refused_total);
     return stream;
 }
 

@@ -8,6 +8,7 @@
 #include "services/metadata/metadata_store.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
+#include "shared/base/metrics.h"
 
 #define PAGE           128
 #define CURSOR_UNKNOWN (-1)
@@ -35,6 +36,11 @@ struct metadata_changes {
     struct catch_up *waiters;
 };
 
+static struct metric waiters_metric = {.name = "parley_metadata_catch_ups",
+                                       .labels = "",
+                                       .help = "Requests that wait until a change is in the logs.",
+                                       .kind = METRIC_GAUGE};
+
 static void next_page(struct metadata_changes *changes);
 
 static void end_waiters(struct metadata_changes *changes)
@@ -53,6 +59,7 @@ static void end_waiters(struct metadata_changes *changes)
         waiter->on_caught_up(waiter->context, done);
         mem_free(waiter);
     }
+    metric_set(&waiters_metric, (int64_t)changes->waiter_count);
 }
 
 static void page_ended(struct metadata_changes *changes, bool succeeded)
@@ -198,6 +205,7 @@ struct metadata_changes *metadata_changes_create(struct metadata_service *servic
     changes->service = service;
     changes->cursor = CURSOR_UNKNOWN;
     changes->applied = CURSOR_UNKNOWN;
+    metrics_register(&waiters_metric);
     changes->poll = loop_timer_create(service->loop, on_poll, changes);
     loop_timer_repeat(changes->poll, metadata_settings.changes_poll_ms);
     return changes;
@@ -216,6 +224,7 @@ void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset,
                                 on_caught_up, context, changes->waiters};
     changes->waiters = waiter;
     changes->waiter_count++;
+    metric_set(&waiters_metric, (int64_t)changes->waiter_count);
     changes->more = true;
     next_page(changes);
 }

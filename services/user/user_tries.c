@@ -11,6 +11,11 @@ static struct metric refused_metric = {.name = "parley_user_tries_refused_total"
                                        .help = "Passwords not looked at: too many wrong ones.",
                                        .kind = METRIC_COUNTER};
 
+static struct metric accounts_metric = {.name = "parley_user_login_accounts",
+                                        .labels = "",
+                                        .help = "Accounts whose failed logins are remembered.",
+                                        .kind = METRIC_GAUGE};
+
 static int64_t seconds(int64_t ms)
 {
     int64_t rounded_up = (ms + 999) / 1000;
@@ -36,10 +41,12 @@ bool user_tries_take(struct user_service *service, struct http_request *request,
     int64_t left, wait_ms;
     bool taken =
         user_login_limit_take(service->login_limit, name, clock_monotonic_ms(), &left, &wait_ms);
+    metrics_register(&accounts_metric);
+    metrics_register(&refused_metric);
+    metric_set(&accounts_metric, (int64_t)user_login_limit_names(service->login_limit));
     tell(request, left, wait_ms);
     if (taken)
         return true;
-    metrics_register(&refused_metric);
     metric_add(&refused_metric, 1);
     http_fail_retry(request, PROBLEM_RATE_LIMITED, "Too many wrong passwords for this account.",
                     seconds(wait_ms));
@@ -49,4 +56,5 @@ bool user_tries_take(struct user_service *service, struct http_request *request,
 void user_tries_give_back(struct user_service *service, struct text name)
 {
     user_login_limit_give_back(service->login_limit, name, clock_monotonic_ms());
+    metric_set(&accounts_metric, (int64_t)user_login_limit_names(service->login_limit));
 }

@@ -438,6 +438,23 @@ static void on_readable(struct bufferevent *socket, void *context)
         lose(device, wslay_event_get_status_code_received(device->frames));
 }
 
+/* A bufferevent's input takes bytes of nobody else: it is opened for a moment. */
+void device_read_now(struct device *device)
+{
+    int length;
+    if (device->state != DEVICE_AUTHENTICATING && device->state != DEVICE_READY)
+        return;
+    struct evbuffer *input = bufferevent_get_input(device->socket);
+    evbuffer_unfreeze(input, 0);
+    do
+        length = evbuffer_read(input, bufferevent_getfd(device->socket), -1);
+    while (length > 0);
+    evbuffer_freeze(input, 0);
+    on_readable(device->socket, device);
+    if (length == 0 && device->state != DEVICE_OFFLINE)
+        lose(device, 0);
+}
+
 static void on_socket_event(struct bufferevent *socket, short what, void *context)
 {
     struct device *device = context;

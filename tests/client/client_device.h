@@ -59,6 +59,9 @@ void device_go_online(struct device *device);
 void device_go_offline(
     struct device *device); /* closes without a goodbye, as a lost network does */
 void device_stay_offline_once_closed(struct device *device); /* leaves the closing to the server */
+/* Reads and tells at once all that the kernel holds for the connection, which else takes a turn of the loop for every few
+ * kB: what is told after this had not come before it. */
+void device_read_now(struct device *device);
 int64_t device_connection(const struct device *device);
 bool device_is_wanted_online(const struct device *device);
 bool device_is_ready(const struct device *device);

@@ -41,6 +41,7 @@ KINDS = {
     "revoke_invoke": "op how device",
     "revoke_ok": "op",
     "revoke_unknown": "op why",
+    "looked": "conn#",
     "receipt_invoke": "op via chat delivered#? read#?",
     "receipt_ok": "op delivered#? read#?",
     "receipt_refused": "op code",

@@ -160,7 +160,13 @@ def revoked(model, verdict):
         for device in revoke.rows:
             for connection in connections_of_session(device, revoke):
                 verdict.check()
-                check_ended(verdict, revoke, connection, deadline)
+                check_ended(verdict, revoke, connection, max(deadline, looked_at(model, connection, deadline)))
+
+
+def looked_at(model, connection, deadline):
+    """When the recorder had certainly read what came before the deadline; 0: it did not say."""
+    looks = (row.time for row in model.kinds["looked"] if (row.actor, row.conn) == (connection.device, connection.number))
+    return min((time for time in looks if time >= deadline), default=0)
 
 
 def connections_of_session(device, revoke):

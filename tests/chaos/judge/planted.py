@@ -488,6 +488,14 @@ def an_event_reaches_a_session_that_was_ended(w):
 
 
 @breaks("I13")
+def a_connection_is_still_open_after_it_was_looked_at(w):
+    ended = w.one("revoke_ok", actor="d7")["time"]
+    closed = w.one("closed", actor="d5")
+    closed["time"] = ended + 2_500_000
+    w.lines.append({"time": ended + 1_200_000, "actor": "d5", "kind": "looked", "conn": closed["conn"]})
+
+
+@breaks("I13")
 def an_ended_session_connects_again(w):
     ended = w.all("revoke_ok", actor="d7")[1]["time"]
     for kind in ("connect", "ready"):

@@ -56,6 +56,18 @@ def closed_just_in_time(w):
     w.one("closed", actor="d5")["time"] = w.one("revoke_ok", actor="d7")["time"] + 990_000
 
 
+def looked(w, actor, conn, time):
+    w.lines.append({"time": time, "actor": actor, "kind": "looked", "conn": conn})
+
+
+def closed_in_time_and_read_late(w):
+    """The recorder was busy: it says when it had read what had come before."""
+    ended = w.one("revoke_ok", actor="d7")["time"]
+    closed = w.one("closed", actor="d5")
+    closed["time"] = ended + 2_500_000
+    looked(w, "d5", closed["conn"], ended + 2_500_001)
+
+
 def closed_late_because_delivery_was_frozen(w):
     ended = w.one("revoke_ok", actor="d7")["time"]
     w.one("closed", actor="d5")["time"] = ended + 2_500_000
@@ -165,6 +177,7 @@ UNLUCKY = [
     the_end_of_a_file_is_missing,
     lines_in_any_order,
     closed_just_in_time,
+    closed_in_time_and_read_late,
     closed_late_because_delivery_was_frozen,
     answered_late_because_chat_was_frozen,
     others_wait_longer_within_the_noise,
