@@ -32,11 +32,12 @@ bool delivery_ws_can_send(const struct connection *connection)
     return delivery_output_pending(connection) < (size_t)delivery_settings.max_output_bytes;
 }
 
+/* Output that is blocked is looked at only when it has become too much. */
 static struct buffer *begin_output(struct delivery_ws *ws, struct connection *connection)
 {
     if (connection->output.data == NULL && ws->pool_count > 0)
         connection->output = ws->pool[--ws->pool_count];
-    if (!connection->is_dirty && !connection->is_blocked) {
+    if (!connection->is_dirty && (!connection->is_blocked || !delivery_ws_can_send(connection))) {
         connection->is_dirty = true;
         connection->next_dirty = ws->dirty;
         ws->dirty = connection;
@@ -132,18 +133,37 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     delivery_ws_let_go(ws, connection);
 }
 
-/* A peer that does not read is not read from either, once there is too much for it. */
-static void block(struct delivery_ws *ws, struct connection *connection)
+/* A peer that does not read is not read from either, once there is too much for it. False: it was dropped. */
+static bool hold_back(struct delivery_ws *ws, struct connection *connection)
 {
     size_t max_bytes = (size_t)delivery_settings.max_output_bytes;
-    metric_add(&blocked_total, !connection->is_blocked);
-    connection->is_blocked = true;
     if (delivery_output_pending(connection) > STUCK_FACTOR * max_bytes) {
         delivery_ws_drop(ws, connection);
-        return;
+        return false;
     }
     if (delivery_output_pending(connection) > max_bytes)
         delivery_ws_read_events(connection, false);
+    return true;
+}
+
+/* Once more has gone than is left, so that a byte is moved once at most for each that was sent. */
+static void forget_sent(struct connection *connection)
+{
+    size_t pending = delivery_output_pending(connection);
+    if (connection->output_start < pending)
+        return;
+    memmove(connection->output.data, connection->output.data + connection->output_start, pending);
+    connection->output.length = pending;
+    connection->output_start = 0;
+}
+
+static void block(struct delivery_ws *ws, struct connection *connection)
+{
+    metric_add(&blocked_total, !connection->is_blocked);
+    connection->is_blocked = true;
+    forget_sent(connection);
+    if (!hold_back(ws, connection))
+        return;
     if (connection->write_event == NULL)
         connection->write_event = event_new(loop_base(ws->service->loop), connection->fd, EV_WRITE,
                                             on_writable, connection);
@@ -202,7 +222,9 @@ void delivery_output_flush(void *context)
         ws->dirty = connection->next_dirty;
         connection->is_dirty = false;
         delivery_ws_hold(connection);
-        if (connection->state != CONNECTION_CLOSED && !connection->is_blocked)
+        if (connection->state != CONNECTION_CLOSED && connection->is_blocked)
+            hold_back(ws, connection);
+        else if (connection->state != CONNECTION_CLOSED)
             flush_connection(ws, connection);
         delivery_ws_let_go(ws, connection);
     }
