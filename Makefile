@@ -169,8 +169,9 @@ fuzz: install-fuzz ## every decoder under ASan and UBSan, FUZZ_SECONDS each (def
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) fuzzers
 	$(Q)BUILD_DIR='$(BUILD_DIR)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/run fuzz
 
-valgrind: install-analysis ## the unit and model tests under valgrind
+valgrind: install-analysis ## the unit and model tests, and the daemons in a short run, under valgrind
 	+$(Q)$(MAKE) --no-print-directory VARIANT=valgrind test-unit
+	+$(Q)$(MAKE) --no-print-directory VARIANT=valgrind ARGS='-k test_messages' test-system
 
 coverage: install-analysis ## which lines the unit and model tests reach
 	+$(Q)$(MAKE) --no-print-directory VARIANT=gcov test-unit

@@ -7,7 +7,8 @@ from judge_log import of_send, whole_logs
 from judge_model import FOREVER
 
 REVOCATION_US = 1_000_000
-EXCUSES = ("freeze:delivery*", "freeze:user*", "kill:delivery*", "kill:user*")
+# `bus:outlast_the_queue` stops delivery for as long as it takes to publish so much.
+EXCUSES = ("freeze:delivery*", "freeze:user*", "kill:delivery*", "kill:user*", "bus:outlast_the_queue")
 
 # --- I10 ---
 

@@ -68,11 +68,15 @@ def closed_in_time_and_read_late(w):
     looked(w, "d5", closed["conn"], ended + 2_500_001)
 
 
-def closed_late_because_delivery_was_frozen(w):
+def closed_late_because_delivery_was_frozen(w, name="freeze:delivery"):
     ended = w.one("revoke_ok", actor="d7")["time"]
     w.one("closed", actor="d5")["time"] = ended + 2_500_000
-    fault(w, "freeze:delivery", "begin", ended + 1)
-    fault(w, "freeze:delivery", "recovered", ended + 2_000_000)
+    fault(w, name, "begin", ended + 1)
+    fault(w, name, "recovered", ended + 2_000_000)
+
+
+def closed_late_because_delivery_outlasted_the_queue(w):
+    closed_late_because_delivery_was_frozen(w, "bus:outlast_the_queue")
 
 
 def answered_late_because_chat_was_frozen(w):
@@ -179,6 +183,7 @@ UNLUCKY = [
     closed_just_in_time,
     closed_in_time_and_read_late,
     closed_late_because_delivery_was_frozen,
+    closed_late_because_delivery_outlasted_the_queue,
     answered_late_because_chat_was_frozen,
     others_wait_longer_within_the_noise,
     others_wait_longer_in_one_window,
