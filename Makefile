@@ -53,7 +53,7 @@ OPTIMIZE_chaos := $(OPTIMIZE_release) -DPARLEY_CHAOS
 OPTIMIZE_asan := -DPARLEY_CHAOS -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPTIMIZE_tsan := -DPARLEY_CHAOS -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 OPTIMIZE_gcov := -O0 -g --coverage -fprofile-update=atomic
-OPTIMIZE_valgrind := -O1 -g -fno-omit-frame-pointer
+OPTIMIZE_valgrind := -DPARLEY_VALGRIND -O1 -g -fno-omit-frame-pointer
 LINK_release := -Wl,-z,relro,-z,now
 LINK_chaos := $(LINK_release)
 LINK_asan := -fsanitize=address,undefined

@@ -36,6 +36,7 @@ struct knobs {
     bool start_fails;
     bool redis_lacks;
     bool never_drained;
+    bool never_stopped;
     int drains; /* drained after so many looks */
     bool with_bus;
 };
@@ -103,6 +104,8 @@ static bool service_drained(void *context)
 static void service_stop(void *context)
 {
     struct service *service = context;
+    while (knobs.never_stopped)
+        pause();
     nng_publisher_destroy(&service->publisher);
     printf("service stopped, draining %d, size %d\n", service->is_draining, (int)own.size);
     mem_free(service);
@@ -454,6 +457,14 @@ static void a_second_signal_ends_it_at_once(void **state)
     assert_output_has("\"event\":\"drain_cut_short\"");
 }
 
+static void parts_that_do_not_end_are_left_behind(void **state)
+{
+    (void)state;
+    knobs.never_stopped = true;
+    assert_int_equal(end(spawn_running()), 0);
+    assert_output_has("\"event\":\"teardown_hangs\"");
+}
+
 static void sigusr1_turns_debug_logs_on_and_off(void **state)
 {
     (void)state;
@@ -527,6 +538,7 @@ int main(void)
         TEST(metrics_are_prometheus_text),
         TEST(while_it_drains_it_is_not_ready_and_the_deadline_ends_it),
         TEST(a_second_signal_ends_it_at_once),
+        TEST(parts_that_do_not_end_are_left_behind),
         TEST(sigusr1_turns_debug_logs_on_and_off),
         TEST(nng_gets_by_with_few_threads),
         TEST(limits_are_one_object_of_numbers),
