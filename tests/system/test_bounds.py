@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import os
 import re
 import socket
 import time
@@ -21,6 +22,12 @@ LOGINS = 200                     # at once: more than wait for a thread (user.pa
 def resident_kib(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
+
+
+def assert_has_grown_little(parley, before_kib):
+    """Sanitizers keep for a while what was freed; what they measure is nothing that operators would see."""
+    if os.environ.get("PARLEY_VARIANT", "release") in ("release", "chaos"):
+        assert resident_kib(parley.pid("delivery")) - before_kib < KIB_OF_A_STUCK_PEER
 
 
 def metric(world, daemon, name):
@@ -65,7 +72,7 @@ def test_a_device_that_takes_nothing_is_closed_as_too_slow_and_finds_everything_
         ann.say(chat, text)
     assert texts_of(other.until(lambda event: event["seq"] == 102)) == texts
     keeps_alive_until(stuck, lambda: metric(world, "delivery", slow) == closed + 1, 30, "the stuck device is closed")
-    assert resident_kib(parley.pid("delivery")) - before < KIB_OF_A_STUCK_PEER
+    assert_has_grown_little(parley, before)
     stuck.close()
     again = bob.online(want="inbox", auto_ack=True)
     assert texts_of(again.until(lambda event: event["seq"] == 102)) == texts
@@ -82,7 +89,7 @@ def test_a_flood_of_pings_of_who_takes_no_answer_is_not_read_on(parley, people):
         while sent < 512 << 20:
             flood.send(pings)
             sent += len(pings)
-    assert resident_kib(parley.pid("delivery")) - before < KIB_OF_A_STUCK_PEER
+    assert_has_grown_little(parley, before)
     bob.online().stays()
     flood.close()
 
@@ -111,7 +118,7 @@ def test_output_that_is_never_empty_costs_only_what_waits_in_it(roomy):
     for _ in range((128 << 20) // len(pings)):
         slow.read(1000 * 127)
         slow.send(pings)
-    assert resident_kib(parley.pid("delivery")) - before < KIB_OF_A_STUCK_PEER
+    assert_has_grown_little(parley, before)
     slow.close()
 
 
