@@ -10,7 +10,7 @@
 
 #include "shared/net/http_internal.h"
 
-#define STATUS_LINE_BYTES 13 /* "HTTP/1.1 413 " */
+#define STATUS_LINE_BYTES 24 /* "HTTP/1.1 413 ", with a version of up to ten digits */
 
 /* The status of the answer that begins here, 0 when it is none. */
 static int status_of(struct evbuffer *output)

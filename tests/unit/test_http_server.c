@@ -686,6 +686,15 @@ static void a_head_over_the_limit_answers_a_problem_and_closes(void **state)
     assert_problem(exchange(request), 400, "bad_request");
 }
 
+/* evhttp answers in the version that it was asked in, however many digits that has. */
+static void a_broken_head_in_a_long_version_answers_a_problem_all_the_same(void **state)
+{
+    (void)state;
+    const char *text = exchange("GET /v1/echo HTTP/1.111\r\nno colon\r\n\r\n");
+    assert_contains(text, "Content-Type: application/problem+json\r\n");
+    assert_contains(text, "\"status\":400");
+}
+
 static void expect_100_continue_is_answered_and_the_body_is_read(void **state)
 {
     (void)state;
@@ -978,6 +987,7 @@ int main(void)
         TEST(a_body_over_the_limit_answers_413_as_a_problem),
         TEST(what_is_no_http_answers_a_problem_and_closes),
         TEST(a_head_over_the_limit_answers_a_problem_and_closes),
+        TEST(a_broken_head_in_a_long_version_answers_a_problem_all_the_same),
         TEST(expect_100_continue_is_answered_and_the_body_is_read),
         TEST(a_good_token_gives_the_handler_an_identity),
         TEST(without_a_good_token_the_answer_is_401),
