@@ -79,6 +79,7 @@ MODEL_SOURCES := $(wildcard tests/model/test_*.c)
 TEST_HELPER_SOURCES := $(filter-out $(UNIT_SOURCES) $(MODEL_SOURCES),$(wildcard tests/unit/*.c tests/model/*.c))
 CLIENT_SOURCES := $(wildcard tests/client/*.c)
 REPLAY_SOURCES := $(wildcard tests/replay/*.c)
+BENCH_SOURCES := $(wildcard tests/bench/load/*.c)
 CHAOS_SOURCES := $(wildcard tests/chaos/load/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -90,17 +91,18 @@ BUILT_SERVICES := $(foreach service,$(SERVICES),$(if $(wildcard services/$(servi
 DAEMONS := $(BUILT_SERVICES:%=$(OUT)/bin/parley-%)
 REPLAY := $(if $(REPLAY_SOURCES),$(OUT)/bin/parley-replay)
 CHAOS_LOAD := $(OUT)/bin/parley-chaos-load
+BENCH := $(OUT)/bin/parley-bench
 UNIT_TESTS := $(UNIT_SOURCES:tests/%.c=$(OUT)/tests/%)
 MODEL_TESTS := $(MODEL_SOURCES:tests/%.c=$(OUT)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD_DIR)/fuzz/%)
 
 ALL_SOURCES := $(SHARED_SOURCES) $(SERVICE_SOURCES) $(UNIT_SOURCES) $(MODEL_SOURCES) $(TEST_HELPER_SOURCES) \
-    $(CLIENT_SOURCES) $(REPLAY_SOURCES) $(CHAOS_SOURCES)
+    $(CLIENT_SOURCES) $(REPLAY_SOURCES) $(CHAOS_SOURCES) $(BENCH_SOURCES)
 FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*.h tests/*/*.h tests/*/*/*.h)
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay fuzz valgrind coverage lint \
+.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers fuzz valgrind coverage lint \
     format clean help install-run install-replay install-test install-lint install-fuzz \
     install-analysis fuzzers
 
@@ -165,6 +167,14 @@ test-chaos: ## the judge, the planted bugs, and the short form of `make chaos`
 
 fuzzers: $(FUZZERS)
 	@:
+bench: install-replay ## how fast and how small, against the targets: BENCH_RUNS of each workload (5), ARGS='--only storm'
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
+	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/bench/run $(ARGS)
+
+bench-peers: install-replay ## the same, and the same work against what one would use instead, in turn; needs node and npm
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
+	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/bench/run --peers $(ARGS)
+
 fuzz: install-fuzz ## every decoder under ASan and UBSan, FUZZ_SECONDS each (default 10), from tests/fuzz/corpus
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) fuzzers
 	$(Q)BUILD_DIR='$(BUILD_DIR)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/run fuzz
@@ -232,6 +242,9 @@ endef
 $(foreach service,$(SERVICES),$(eval $(call service_rules,$(service))))
 
 $(OUT)/bin/parley-replay: $(call objects,$(REPLAY_SOURCES) $(CLIENT_SOURCES)) $(LIBRARY)
+	$(call link,-lwslay)
+
+$(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIBRARY)
 	$(call link,-lwslay)
 
 $(CHAOS_LOAD): $(call objects,$(CHAOS_SOURCES) $(CLIENT_SOURCES)) $(LIBRARY)

@@ -224,11 +224,11 @@ class Parley:
         finally:
             os.kill(pid, signal.SIGCONT)
 
-    def psql(self, text):
+    def psql(self, text, database="parley"):
         """As the administrator of the private Postgres; returns what it printed."""
         version = sorted(os.listdir("/usr/lib/postgresql"))[-1]
         words = [f"/usr/lib/postgresql/{version}/bin/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.run_dir,
-                 "-U", "parley_admin", "-d", "parley", "-c", text]
+                 "-U", "parley_admin", "-d", database, "-c", text]
         if os.geteuid() == 0:
             words = ["setpriv", "--reuid=parley", "--clear-groups", *words]
         return subprocess.run(words, cwd="/", text=True, timeout=30, capture_output=True, check=True).stdout

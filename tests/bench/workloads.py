@@ -1,0 +1,285 @@
+"""The workloads of the targets, each a function that measures once. What it needs, it makes once and keeps."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import time
+
+from bench_parley import DAEMONS, BenchParley, CpuClock, cpu_ticks, CLOCK_TICK
+
+PAIRS, GROUP, GROUPS = 50, 50, 4
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Bench:
+    """A running Parley, its people and plans, and the load generator."""
+
+    def __init__(self, parley, folder):
+        self.parley, self.folder, self.made = parley, folder, {}
+        build = os.environ.get("PARLEY_BUILD_DIR", "build")
+        self.program = f"{os.path.join(ROOT, build)}/release/bin/parley-bench"
+
+    def once(self, name, make):
+        if name not in self.made:
+            self.made[name] = make()
+        return self.made[name]
+
+    def plan(self, name, tokens, senders=()):
+        path = f"{self.folder}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"device {token}\n" for token in tokens)
+            file.writelines(f"sender {device} {chat}\n" for device, chat in senders)
+        return path
+
+    def command(self, mode, plan, path=None, **options):
+        """`path` is the socket of a peer."""
+        words = [self.program, "--mode", mode, "--plan", plan, "--unix", path or self.parley.ws_path]
+        for name, value in options.items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
+        return words
+
+    def talk(self, plan, **options):
+        """Runs it; the generator's report, and the cores that each part kept busy while it counted."""
+        clock = CpuClock(self.parley)
+        done = subprocess.run(self.command("talk", plan, **options), stdout=subprocess.PIPE, text=True, timeout=180, check=True)
+        report = json.loads(done.stdout)
+        cpu = clock.used(report["from_us"], report["to_us"])
+        cpu["load"] = round(report["load_cpu_s"] * 1e6 / (report["to_us"] - report["from_us"]), 3)
+        assert report["lost"] == 0, f"{report['lost']} deliveries did not come"
+        return report, cpu
+
+    def arrive(self, plan, **options):
+        done = subprocess.run(self.command("arrive", plan, **options), stdout=subprocess.PIPE, text=True, timeout=180, check=True)
+        return json.loads(done.stdout)
+
+
+class Workload:
+    def __init__(self, name, unit, target, measure, is_rate):
+        self.name, self.unit, self.target, self.measure, self.is_rate = name, unit, target, measure, is_rate
+
+    def is_met(self, value):
+        return value >= self.target if self.is_rate else value <= self.target
+
+
+# --- messages ---
+
+
+def pairs(bench):
+    """A hundred devices, each of which writes to its neighbour."""
+    def make():
+        people = bench.parley.people(2 * PAIRS)
+        chats = bench.parley.chats([people[2 * i:2 * i + 2] for i in range(PAIRS)])
+        return bench.plan("pairs", [token for _, token in people], [(device, chats[device // 2]) for device in range(2 * PAIRS)])
+    return bench.once("pairs", make)
+
+
+def one_to_one(bench):
+    report, cpu = bench.talk(pairs(bench), window=32)
+    return {"value": report["messages_per_s"], "cpu": cpu, "details": latencies(report)}
+
+
+def latency_10k(bench):
+    report, cpu = bench.talk(pairs(bench), rate=10000)
+    return {"value": report["p99_us"] / 1000, "cpu": cpu, "details": latencies(report)}
+
+
+def groups(bench):
+    def make():
+        people = bench.parley.people(GROUP * GROUPS)
+        chats = bench.parley.chats([people[GROUP * i:GROUP * (i + 1)] for i in range(GROUPS)])
+        return bench.plan("groups", [token for _, token in people], [(device, chats[device // GROUP]) for device in range(GROUP * GROUPS)])
+    return bench.once("groups", make)
+
+
+def group_50(bench):
+    report, cpu = bench.talk(groups(bench), window=2, receivers=GROUP - 1)
+    return {"value": report["deliveries_per_s"], "cpu": cpu, "details": latencies(report)}
+
+
+def latencies(report):
+    return {name: report[name] for name in ("p50_us", "p99_us", "p999_us", "max_us", "refused")}
+
+
+# --- connections ---
+
+IDLE = 15000      # of the 20,000 descriptors that a process may commonly have
+STORM = 4000
+SETTLE_S = 1.5    # until what was closed is gone, and what was allocated is in use
+INBOX = 1000
+DRAINERS = 9
+
+
+def crowd(bench):
+    return bench.once("crowd", lambda: [token for _, token in bench.parley.people(IDLE)])
+
+
+def idle_connection(bench):
+    """What delivery grows by for each device that is logged in and silent."""
+    plan = bench.once("idle", lambda: bench.plan("idle", crowd(bench)))
+    bench.parley.kill("delivery", signal.SIGTERM)  # a new process: one that has worked keeps memory to use again
+    time.sleep(SETTLE_S)
+    return {"value": grown_kb_each(bench, plan, bench.parley.pid("delivery")), "details": {"devices": IDLE}}
+
+
+def grown_kb_each(bench, plan, pid, path=None):
+    """The resident memory of a server, by each of the plan's devices that are connected to it."""
+    before = resident_bytes(pid)
+    load = subprocess.Popen(bench.command("arrive", plan, path, at_once=256) + ["--hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        report = json.loads(load.stdout.readline())
+        assert report["devices"] == IDLE
+        time.sleep(SETTLE_S)
+        return (resident_bytes(pid) - before) / IDLE / 1000
+    finally:
+        load.stdin.close()
+        load.wait(30)
+        time.sleep(SETTLE_S)
+
+
+def storm(bench):
+    """Devices that connect and authenticate, as fast as the server takes them."""
+    plan = bench.once("storm", lambda: bench.plan("storm", crowd(bench)[:STORM]))
+    clock = CpuClock(bench.parley)
+    began_us = time.monotonic() * 1e6
+    report = bench.arrive(plan, at_once=256)
+    cpu = clock.used(began_us, began_us + report["seconds"] * 1e6)
+    cpu["load"] = round(report["load_cpu_s"] / report["seconds"], 3)
+    time.sleep(SETTLE_S)
+    return {"value": report["connections_per_s"], "cpu": cpu, "details": {name: report[name] for name in ("ready_p50_us", "ready_p99_us")}}
+
+
+def inbox_drain(bench):
+    """From the beginning of connecting to the last of a thousand events that waited."""
+    sender, *away = bench.once("drainers", lambda: bench.parley.people(1 + DRAINERS))
+    chat = bench.once("drainers' chat", lambda: bench.parley.chat(sender, *away))
+    writer = bench.once("drainers' writer", lambda: bench.plan("writer", [sender[1]], [(0, chat)]))
+    fill = subprocess.run(bench.command("talk", writer, rate=1000, warm=0, seconds=INBOX / 1000, receivers=1), stdout=subprocess.PIPE,
+                          text=True, timeout=60, check=True)
+    assert json.loads(fill.stdout)["answered"] >= INBOX - 2
+    time.sleep(1)  # parked
+    times = []
+    for _, token in away:
+        report = bench.arrive(bench.plan("drainer", [token]))
+        times.append(report["drained_max_us"] / 1000)
+    return {"value": statistics.median(times), "details": {"max_ms": max(times)}}
+
+
+# --- the log ---
+
+LONG, SHORT = 1_000_000, 1_000
+PAGE, PAGES = 50, 300
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """Past the front door."""
+
+    def __init__(self, path):
+        super().__init__("bench")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+def logs(bench):
+    """Somebody alone in a chat of a million messages and in one of a thousand, all of them sent."""
+    def make():
+        person, = bench.parley.people(1)
+        chats = []
+        for count in (LONG, SHORT):
+            chats.append(bench.parley.chat(person))
+            plan = bench.plan(f"log{count}", [person[1]], [(0, chats[-1])])
+            done = subprocess.run(bench.command("talk", plan, window=256, warm=0, messages=count, seconds=600, receivers=1),
+                                  stdout=subprocess.PIPE, text=True, timeout=700, check=True)
+            assert json.loads(done.stdout)["answered"] == count
+        return person[1], *chats
+    return bench.once("logs", make)
+
+
+def median_ms(bench, call):
+    connection = UnixConnection(f"{bench.parley.run_dir}/chat.http")
+    times = []
+    for number in range(PAGES):
+        began = time.perf_counter()
+        method, path, token, body = call(number)
+        connection.request(method, path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        times.append((time.perf_counter() - began) * 1000)
+        assert answer.status == 200, text[:300]
+    connection.close()
+    return statistics.median(times)
+
+
+def history_million(bench):
+    """A page of fifty in the middle of a chat of a million, over the same in a chat of a thousand."""
+    token, long, short = logs(bench)
+
+    def page(chat, count):
+        return lambda number: ("GET", f"/v1/chats/{chat}/events?after={count // 3 + number * PAGE % (count // 2)}&limit={PAGE}", token, None)
+    long_ms = median_ms(bench, page(long, LONG))
+    short_ms = median_ms(bench, page(short, SHORT))
+    return {"value": long_ms / short_ms, "details": {"long_ms": round(long_ms, 3), "short_ms": round(short_ms, 3)}}
+
+
+# --- processes ---
+
+
+def footprint(bench):
+    """The four daemons of a Parley that has just started, without anybody."""
+    parley = BenchParley()
+    try:
+        parley.start()
+        time.sleep(2)
+        pids = [parley.pid(name) for name in DAEMONS]
+        ticks = sum(cpu_ticks(pid) for pid in pids)
+        time.sleep(3)
+        cores = (sum(cpu_ticks(pid) for pid in pids) - ticks) / CLOCK_TICK / 3
+        return {"value": sum(resident_bytes(pid) for pid in pids) / 1e6, "details": {"cores": round(cores, 4)}}
+    finally:
+        parley.remove()
+
+
+def start(bench):
+    """From the first process to ready, with Postgres and Redis, on data that is there; and a daemon that was killed."""
+    parley = BenchParley()
+    try:
+        parley.start()
+        parley.stop()
+        began = time.monotonic()
+        parley.start()
+        seconds = time.monotonic() - began
+        back = {name: back_after_kill(parley, name) for name in DAEMONS}
+        return {"value": seconds, "details": {f"{name}_back_s": round(back[name], 2) for name in DAEMONS}}
+    finally:
+        parley.remove()
+
+
+def back_after_kill(parley, name):
+    time.sleep(2.5)  # what has served for two seconds starts again at once
+    began = time.monotonic()
+    parley.kill(name, signal.SIGKILL)
+    return time.monotonic() - began
+
+
+def resident_bytes(pid):
+    with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+ALL = [
+    Workload("one_to_one", "messages/s", 60000, one_to_one, True),
+    Workload("latency_10k", "ms, p99", 3, latency_10k, False),
+    Workload("group_50", "deliveries/s", 300000, group_50, True),
+    Workload("idle_connection", "kB each", 1.5, idle_connection, False),
+    Workload("storm", "connections/s", 10000, storm, True),
+    Workload("inbox_drain", "ms", 15, inbox_drain, False),
+    Workload("history_million", "times a short one", 1.2, history_million, False),
+    Workload("footprint", "MB", 40, footprint, False),
+    Workload("start", "s", 3, start, False),
+]
