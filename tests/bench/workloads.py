@@ -49,7 +49,7 @@ class Bench:
         report = json.loads(done.stdout)
         cpu = clock.used(report["from_us"], report["to_us"])
         cpu["load"] = round(report["load_cpu_s"] * 1e6 / (report["to_us"] - report["from_us"]), 3)
-        assert report["lost"] == 0, f"{report['lost']} deliveries did not come"
+        assert report["lost"] == 0, f"deliveries did not come, or came twice: {report}"
         return report, cpu
 
     def arrive(self, plan, **options):
