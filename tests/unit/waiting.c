@@ -20,7 +20,7 @@
 #include "shared/base/clock.h"
 
 #define LOOK_MS         2
-#define LONGEST_WAIT_MS 10000
+#define LONGEST_WAIT_MS 40000
 #define MAX_ARGUMENTS   8
 #define PATHS_KEPT      4
 
