@@ -73,6 +73,7 @@ struct chat_store *chat_store_create(struct loop *loop)
         .statement_count = sizeof statements / sizeof statements[0],
         .max_units = 16,
         .statement_timeout_ms = daemon_settings.statement_timeout_ms,
+        .plans_once = true,    /* else Postgres plans again for each length of the arrays */
         .dies_in_units = true, /* these are the commits: what is known is asked in one statement */
     };
     store->pg = pg_create(loop, &options, on_state, store);

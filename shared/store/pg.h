@@ -33,6 +33,7 @@ struct pg_options {
     size_t statement_count;
     size_t max_units; /* in flight; above it pg_submit says PG_BUSY */
     int64_t statement_timeout_ms;
+    bool plans_once;    /* its statements keep the plan for any values: for inserts of arrays */
     bool dies_in_units; /* its units of several statements have failpoints; chaos builds only */
 };
 

@@ -195,10 +195,11 @@ static void on_notice(void *context, const PGresult *notice)
 
 static void connect_now(struct pg *pg)
 {
-    char password[MAX_PASSWORD_BYTES], settings[128];
+    char password[MAX_PASSWORD_BYTES], settings[192];
     read_password(pg->options.password_file, password);
-    snprintf(settings, sizeof settings, "-c statement_timeout=%lld -c synchronous_commit=on",
-             (long long)pg->options.statement_timeout_ms);
+    snprintf(settings, sizeof settings, "-c statement_timeout=%lld -c synchronous_commit=on%s",
+             (long long)pg->options.statement_timeout_ms,
+             pg->options.plans_once ? " -c plan_cache_mode=force_generic_plan" : "");
     /* A later keyword beats what the conninfo says of it. */
     const char *const keywords[] = {"dbname",          "user",    "password", "application_name",
                                     "client_encoding", "options", NULL};
