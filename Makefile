@@ -111,7 +111,7 @@ daemons: $(LIBRARY) $(DAEMONS)
 	@:
 chaos-load: $(CHAOS_LOAD)
 	@:
-tests: daemons $(REPLAY) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
+tests: daemons $(REPLAY) $(BENCH) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
 	@:
 
 # Packages first, then the build: on a bare machine there is no compiler before this has run.
@@ -146,7 +146,7 @@ test: install-test ## every test, unit to system; ends with `N passed, N failed`
 test-unit: $(UNIT_TESTS) $(MODEL_TESTS) ## the unit and model tests only
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' tests/run unit model
 
-test-system: daemons ## the tests of the real daemons only (ARGS='-k name' goes to pytest)
+test-system: daemons $(BENCH) ## the tests of the real daemons only (ARGS='-k name' goes to pytest)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run system
 
 test-deploy: daemons ## the tests of the supervisor, the migrations and the front door only
