@@ -14,8 +14,8 @@ void *mem_resize(void *block, size_t size); /* as realloc(3) */
 void *mem_copy(const void *bytes, size_t size);
 char *mem_string(const char *string); /* as strdup(3) */
 void mem_free(void *block);           /* NULL is fine */
-/* Overwrites a secret, and is not optimised away, as explicit_bzero(3). Unlike that one it is compiled with the rest, so
- * that sanitizers see a wipe of what is no longer ours. */
+/* Overwrites a secret, and is not optimised away. It is compiled with the rest, so that sanitizers see a wipe of what is no
+ * longer ours; those of libc and libsodium are not. */
 void mem_wipe(void *bytes, size_t size);
 
 #endif

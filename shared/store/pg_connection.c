@@ -213,7 +213,7 @@ static void connect_now(struct pg *pg)
     pg->state = PG_STATE_CONNECTING;
     loop_timer_start(pg->retry, CONNECT_DEADLINE_MS);
     pg->connection = PQconnectStartParams(keywords, values, 1);
-    explicit_bzero(password, sizeof password);
+    mem_wipe(password, sizeof password);
     if (pg->connection == NULL)
         abort(); /* out of memory */
     PQsetNoticeReceiver(pg->connection, on_notice, pg);

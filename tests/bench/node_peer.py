@@ -7,7 +7,7 @@ import time
 
 import workloads
 
-CONNECTIONS = 30  # to Postgres; more gave nothing (docs/performance.md)
+CONNECTIONS = 30  # to Postgres
 TABLE = """create table message (seq bigserial primary key, chat text not null, sender text not null, client_id text not null,
     body json not null, at timestamptz not null)"""
 

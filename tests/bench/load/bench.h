@@ -49,13 +49,11 @@ struct device_place {
 struct device *device_connect(struct event_base *base, const struct device_place *place,
                               int64_t index, const char *token);
 int64_t device_index(const struct device *device);
-bool device_is_ready(const struct device *device);
 /* The message's text begins with who sends it and when it was due; it is `bytes` long. */
 void device_send(struct device *device, const char *chat, int64_t due_us, size_t bytes);
 void device_tick(
     struct device *device);  /* a few times a second: acknowledges what waits for more */
 void device_flush_all(void); /* at the end of a turn */
-void device_close(struct device *device); /* frees it, now or at the end of the turn */
 
 /* --- bench_plan.c --- */
 
@@ -63,7 +61,6 @@ void device_close(struct device *device); /* frees it, now or at the end of the 
 struct bench_sender {
     size_t device;
     char *chat;
-    int64_t in_flight;
 };
 struct bench_plan {
     char **tokens;

@@ -26,7 +26,6 @@ struct device {
     bool is_upgraded, is_ready, is_dirty, is_ended;
     struct event *readable, *writable;
     wslay_frame_context_ptr frames;
-    uint8_t opcode;       /* of the message that is being gathered */
     struct buffer input;  /* a message in parts */
     struct buffer output; /* not written yet */
     size_t written;
@@ -43,11 +42,6 @@ static struct device *dirty;
 int64_t device_index(const struct device *device)
 {
     return device->index;
-}
-
-bool device_is_ready(const struct device *device)
-{
-    return device->is_ready;
 }
 
 /* --- output --- */
@@ -140,12 +134,6 @@ void device_flush_all(void)
         if (device->is_ended && !device->is_dirty)
             destroy(device);
     }
-}
-
-void device_close(struct device *device)
-{
-    device->is_ended = true;
-    mark_dirty(device);
 }
 
 static void put_ack(struct device *device)

@@ -2,7 +2,6 @@
  * due inside the measured time; the warm-up before it is not. */
 #include <event2/event.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,7 +41,6 @@ static void say(struct bench_sender *sender, int64_t due_us)
 {
     if (has_said_all())
         return;
-    sender->in_flight++;
     talk.sent++;
     device_send(talk.devices[sender->device], sender->chat, due_us, talk.options->text_bytes);
 }
@@ -108,7 +106,6 @@ static void on_answer(struct device *device, bool is_ok)
     struct bench_sender *sender = talk.sender_of[device_index(device)];
     talk.answered += is_ok;
     talk.refused += !is_ok;
-    sender->in_flight--;
     if (talk.options->rate <= 0 && talk.phase == TALKING)
         say(sender, clock_monotonic_us());
 }
