@@ -38,7 +38,7 @@ class NodePeer:
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "NODE_PATH": install_packages()})
         assert self.process.stdout.readline() == "ready\n", "the Node server did not start"
 
-    def stop(self):
+    def close(self):
         self.process.terminate()
         self.process.wait(10)
         if os.path.exists(self.path):
@@ -76,7 +76,7 @@ class NodePeer:
 
     def idle(self):
         """On a new process, as with ours."""
-        self.stop()
+        self.close()
         self.start()
         time.sleep(workloads.SETTLE_S)
         plan = self.bench.once("node idle", lambda: self.bench.plan("node_idle", range(workloads.IDLE)))

@@ -26,16 +26,18 @@ struct histogram {
 void histogram_add(struct histogram *histogram, int64_t us);
 int64_t histogram_quantile(const struct histogram *histogram, double quantile); /* 0: it is empty */
 
-/* --- bench_device.c --- */
+/* --- bench_device.c; what it speaks: bench_parley.c, bench_xmpp.c --- */
 
 struct device;
+
+#define INBOX_UNKNOWN (-1) /* the server does not say what waits for the device */
 
 /* What came. `sender` and `due_us` are those of a message's text; of another event the sender is -1. */
 struct device_events {
     void (*on_ready)(struct device *device, int64_t inbox);
     void (*on_event)(struct device *device, int64_t sender, int64_t due_us);
-    void (*on_answer)(struct device *device, bool is_ok); /* to a send */
-    void (*on_end)(struct device *device, int code);      /* 0: without a close frame */
+    void (*on_answer)(int64_t index, bool is_ok);    /* to a send of this device */
+    void (*on_end)(struct device *device, int code); /* 0: without a close frame */
 };
 extern struct device_events device_events;
 
@@ -45,9 +47,10 @@ struct device_place {
     uint16_t port;
 };
 
-/* Connects and authenticates. `token` is borrowed. */
+bool device_choose_protocol(const char *name); /* `parley` or `xmpp`, for all; false: neither */
+/* Connects and authenticates. `token`, and the chat in which it writes (NULL: none), are borrowed. */
 struct device *device_connect(struct event_base *base, const struct device_place *place,
-                              int64_t index, const char *token);
+                              int64_t index, const char *token, const char *chat);
 int64_t device_index(const struct device *device);
 /* The message's text begins with who sends it and when it was due; it is `bytes` long. */
 void device_send(struct device *device, const char *chat, int64_t due_us, size_t bytes);
@@ -79,11 +82,12 @@ struct bench_options {
     const char *plan;
     double rate;    /* messages a second, of all senders together; 0: closed loop */
     int64_t window; /* closed loop: messages without an answer, for each sender */
-    double warm_s, run_s;
+    double warm_s, run_s, settle_s;
     uint64_t messages; /* closed loop: it is over after so many; 0: when the time is */
     size_t text_bytes;
     int64_t receivers; /* of each message, the sender not counted */
     int64_t at_once;   /* connections on their way */
+    int64_t waiting;   /* arrive: events that wait for each device, where the server does not say */
     bool is_held;      /* arrive: they stay until standard input ends */
 };
 int bench_talk(const struct bench_options *options, const struct bench_plan *plan);

@@ -39,8 +39,8 @@ static void connect_more(void)
            arrive.connected - arrive.ready < (size_t)arrive.options->at_once) {
         size_t i = arrive.connected++;
         arrive.began_us[i] = clock_monotonic_us();
-        arrive.devices[i] =
-            device_connect(arrive.base, &arrive.options->place, (int64_t)i, arrive.plan->tokens[i]);
+        arrive.devices[i] = device_connect(arrive.base, &arrive.options->place, (int64_t)i,
+                                           arrive.plan->tokens[i], NULL);
         if (arrive.devices[i] == NULL)
             fail("cannot connect", (int64_t)i, 0);
     }
@@ -59,8 +59,8 @@ static void on_ready(struct device *device, int64_t inbox)
     arrive.ready_us = clock_monotonic_us();
     histogram_add(&arrive.to_ready, arrive.ready_us - arrive.began_us[index]);
     arrive.ready++;
-    arrive.waiting[index] = inbox;
-    if (inbox == 0)
+    arrive.waiting[index] = inbox == INBOX_UNKNOWN ? arrive.options->waiting : inbox;
+    if (arrive.waiting[index] == 0)
         finish(index);
     connect_more();
 }
@@ -74,9 +74,9 @@ static void on_event(struct device *device, int64_t sender, int64_t due_us)
         finish(index);
 }
 
-static void on_answer(struct device *device, bool is_ok)
+static void on_answer(int64_t index, bool is_ok)
 {
-    (void)device;
+    (void)index;
     (void)is_ok;
 }
 

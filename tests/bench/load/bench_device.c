@@ -1,5 +1,4 @@
-/* A device: upgrade, auth, frames by wslay. It reads no JSON tree: the server's frames have their members in one order
- * (api/asyncapi.yaml), and what is looked for is looked for as text. Acknowledges as an application would. */
+/* A device's socket: connecting, upgrade, frames by wslay. What is said in the frames is its protocol's. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -7,7 +6,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,29 +13,23 @@
 #include <wslay/wslay.h>
 
 #include "shared/base/mem.h"
-#include "tests/bench/load/bench.h"
-
-#define ACK_EVENTS 16
-
-struct device {
-    int64_t index;
-    const char *token;
-    int fd;
-    bool is_upgraded, is_ready, is_dirty, is_ended;
-    struct event *readable, *writable;
-    wslay_frame_context_ptr frames;
-    struct buffer input;  /* a message in parts */
-    struct buffer output; /* not written yet */
-    size_t written;
-    const uint8_t *chunk; /* what was read and wslay has not taken yet */
-    size_t chunk_length;
-    int64_t last_n, acked_n;
-    uint64_t sends;
-    struct device *next_dirty;
-};
+#include "tests/bench/load/bench_device.h"
 
 struct device_events device_events;
+const struct protocol *device_protocol = &protocol_parley;
 static struct device *dirty;
+
+bool device_choose_protocol(const char *name)
+{
+    static const struct protocol *const all[] = {&protocol_parley, &protocol_xmpp};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (strcmp(all[i]->name, name) == 0) {
+            device_protocol = all[i];
+            return true;
+        }
+    }
+    return false;
+}
 
 int64_t device_index(const struct device *device)
 {
@@ -83,7 +75,12 @@ static void put_frame(struct device *device, uint8_t opcode, const char *bytes, 
     wslay_frame_send(device->frames, &frame);
 }
 
-static void end(struct device *device, int code)
+void device_say(struct device *device, const char *text, size_t length)
+{
+    put_frame(device, WSLAY_TEXT_FRAME, text, length);
+}
+
+void device_end(struct device *device, int code)
 {
     if (device->is_ended)
         return;
@@ -103,7 +100,7 @@ static void write_out(struct device *device)
             return;
         }
         if (sent < 0) {
-            end(device, 0);
+            device_end(device, 0);
             return;
         }
         device->written += (size_t)sent;
@@ -136,83 +133,26 @@ void device_flush_all(void)
     }
 }
 
-static void put_ack(struct device *device)
+void device_send(struct device *device, const char *chat, int64_t due_us, size_t bytes)
 {
-    char frame[64];
-    int length =
-        snprintf(frame, sizeof frame, "{\"op\":\"ack\",\"n\":%" PRId64 "}", device->last_n);
-    put_frame(device, WSLAY_TEXT_FRAME, frame, (size_t)length);
-    device->acked_n = device->last_n;
+    device_protocol->send(device, chat, due_us, bytes);
 }
 
 void device_tick(struct device *device)
 {
-    if (device->is_ready && device->last_n > device->acked_n)
-        put_ack(device);
-}
-
-void device_send(struct device *device, const char *chat, int64_t due_us, size_t bytes)
-{
-    static char frame[70000];
-    char padding[256];
-    uint64_t number = ++device->sends;
-    int length =
-        snprintf(padding, sizeof padding, "%" PRId64 " %" PRId64 " ", device->index, due_us);
-    size_t fill = bytes > (size_t)length ? bytes - (size_t)length : 0;
-    length =
-        snprintf(frame, sizeof frame,
-                 "{\"op\":\"send\",\"id\":\"%" PRIu64 "\",\"chat\":\"%s\",\"client_id\":\"%" PRId64
-                 "-%" PRId64 "-%" PRIu64 "\",\"body\":{\"text\":\"%s",
-                 number, chat, device->index, due_us, number, padding);
-    memset(frame + length, 'x', fill);
-    memcpy(frame + (size_t)length + fill, "\"}}", 3);
-    put_frame(device, WSLAY_TEXT_FRAME, frame, (size_t)length + fill + 3);
+    device_protocol->tick(device);
 }
 
 /* --- input --- */
-
-static bool starts_with(const char *text, size_t length, const char *start)
-{
-    size_t wanted = strlen(start);
-    return length >= wanted && memcmp(text, start, wanted) == 0;
-}
-
-static void take_event(struct device *device, const char *text, size_t length)
-{
-    static const char before[] = "\"text\":\"";
-    device->last_n = strtoll(text + sizeof "{\"op\":\"event\",\"n\":" - 1, NULL, 10);
-    const char *body = memmem(text, length, before, sizeof before - 1);
-    char *rest = NULL;
-    int64_t sender = body == NULL ? -1 : strtoll(body + sizeof before - 1, &rest, 10);
-    device_events.on_event(device, sender, body == NULL ? 0 : strtoll(rest, NULL, 10));
-    if (device->last_n - device->acked_n >= ACK_EVENTS)
-        put_ack(device);
-}
-
-static void take_ready(struct device *device, const char *text, size_t length)
-{
-    static const char inbox[] = "\"inbox\":";
-    const char *field = memmem(text, length, inbox, sizeof inbox - 1);
-    device->is_ready = true;
-    device_events.on_ready(device, field == NULL ? 0 : strtoll(field + sizeof inbox - 1, NULL, 10));
-}
 
 static void take_message(struct device *device, uint8_t opcode, const char *text, size_t length)
 {
     if (opcode == WSLAY_PING)
         put_frame(device, WSLAY_PONG, text, length);
     else if (opcode == WSLAY_CONNECTION_CLOSE)
-        end(device, length >= 2 ? (uint8_t)text[0] << 8 | (uint8_t)text[1] : 1005);
-    else if (opcode != WSLAY_TEXT_FRAME)
-        return;
-    else if (starts_with(text, length, "{\"op\":\"event\","))
-        take_event(device, text, length);
-    else if (starts_with(text, length, "{\"op\":\"ok\","))
-        device_events.on_answer(device, true);
-    else if (starts_with(text, length, "{\"op\":\"error\","))
-        device_events.on_answer(device, false);
-    else if (starts_with(text, length, "{\"op\":\"ready\","))
-        take_ready(device, text, length);
+        device_end(device, length >= 2 ? (uint8_t)text[0] << 8 | (uint8_t)text[1] : 1005);
+    else if (opcode == WSLAY_TEXT_FRAME)
+        device_protocol->on_text(device, text, length);
 }
 
 static ssize_t take_bytes(uint8_t *bytes, size_t size, int flags, void *context)
@@ -245,23 +185,23 @@ static void take_frames(struct device *device)
     }
 }
 
-/* True when the answer was whole, and a switch. What follows it is left in the chunk. */
+/* True when the answer was whole, and a switch. The server says nothing before the device does, so nothing follows it. */
 static bool take_upgrade(struct device *device)
 {
-    char auth[400];
-    buffer_append(&device->input, device->chunk, device->chunk_length);
-    const char *head_end = memmem(device->input.data, device->input.length, "\r\n\r\n", 4);
-    if (head_end == NULL)
+    static const char switched[] = "HTTP/1.1 101";
+    struct buffer *input = &device->input;
+    buffer_append(input, device->chunk, device->chunk_length);
+    if (memmem(input->data, input->length, "\r\n\r\n", 4) == NULL)
         return false;
-    if (!starts_with(device->input.data, device->input.length, "HTTP/1.1 101")) {
-        end(device, 0);
+    if (input->length < sizeof switched ||
+        memcmp(input->data, switched, sizeof switched - 1) != 0) {
+        device_end(device, 0);
         return false;
     }
-    buffer_clear(&device->input); /* the server says nothing before auth */
+    buffer_clear(input);
     device->chunk_length = 0;
     device->is_upgraded = true;
-    int length = snprintf(auth, sizeof auth, "{\"op\":\"auth\",\"token\":\"%s\"}", device->token);
-    put_frame(device, WSLAY_TEXT_FRAME, auth, (size_t)length);
+    device_protocol->on_open(device);
     return true;
 }
 
@@ -274,7 +214,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
-        end(device, 0);
+        device_end(device, 0);
     } else {
         device->chunk = scratch;
         device->chunk_length = (size_t)got;
@@ -321,25 +261,29 @@ static int dial(const struct device_place *place)
 }
 
 struct device *device_connect(struct event_base *base, const struct device_place *place,
-                              int64_t index, const char *token)
+                              int64_t index, const char *token, const char *chat)
 {
     static const struct wslay_frame_callbacks callbacks = {put_bytes, take_bytes, make_mask};
-    static const char upgrade[] =
-        "GET /v1/ws HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: parley.v1\r\n\r\n";
+    char upgrade[400];
     int fd = dial(place);
     if (fd < 0)
         return NULL;
     struct device *device = mem_zalloc(sizeof *device);
     device->index = index;
     device->token = token;
+    device->chat = chat;
     device->fd = fd;
     wslay_frame_context_init(&device->frames, &callbacks, device);
     device->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, device);
     device->writable = event_new(base, fd, EV_WRITE, on_writable, device);
     event_add(device->readable, NULL);
-    buffer_append(&device->output, upgrade, sizeof upgrade - 1);
+    int length = snprintf(
+        upgrade, sizeof upgrade,
+        "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: %s\r\n\r\n",
+        device_protocol->path, device_protocol->subprotocol);
+    buffer_append(&device->output, upgrade, (size_t)length);
     mark_dirty(device);
     return device;
 }

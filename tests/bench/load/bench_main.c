@@ -18,14 +18,17 @@ static const char help[] =
     "\n"
     "  --plan FILE       lines `device TOKEN` and `sender DEVICE CHAT`\n"
     "  --unix PATH       delivery's own socket; --port PORT: a port on 127.0.0.1\n"
+    "  --protocol NAME   parley (default) or xmpp\n"
     "  --rate N          messages a second, of all senders together (open loop)\n"
     "  --window N        without --rate: so many unanswered for each sender (closed loop; 16)\n"
     "  --warm S          seconds before it counts (2)\n"
     "  --seconds S       that count (5)\n"
+    "  --settle S        for what is on its way when the time is over (10)\n"
     "  --messages N      without --rate: it is over after so many\n"
     "  --bytes N         of a message's text (100)\n"
     "  --receivers N     other devices that each message goes to (1)\n"
     "  --at-once N       connections on their way (64)\n"
+    "  --waiting N       xmpp, arrive: messages that wait for each device (0)\n"
     "  --hold            arrive: they stay until standard input ends\n";
 
 double bench_cpu_s(void)
@@ -50,6 +53,9 @@ static bool read_options(int argc, char **argv, struct bench_options *options)
                                           {"bytes", required_argument, NULL, 'b'},
                                           {"receivers", required_argument, NULL, 'R'},
                                           {"at-once", required_argument, NULL, 'a'},
+                                          {"protocol", required_argument, NULL, 'x'},
+                                          {"waiting", required_argument, NULL, 'i'},
+                                          {"settle", required_argument, NULL, 'S'},
                                           {"hold", no_argument, NULL, 'H'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -92,6 +98,16 @@ static bool read_options(int argc, char **argv, struct bench_options *options)
         case 'a':
             options->at_once = atoll(optarg);
             break;
+        case 'x':
+            if (!device_choose_protocol(optarg))
+                return false;
+            break;
+        case 'i':
+            options->waiting = atoll(optarg);
+            break;
+        case 'S':
+            options->settle_s = atof(optarg);
+            break;
         case 'H':
             options->is_held = true;
             break;
@@ -113,6 +129,7 @@ int main(int argc, char **argv)
                                     .window = 16,
                                     .warm_s = 2,
                                     .run_s = 5,
+                                    .settle_s = 10,
                                     .text_bytes = 100,
                                     .receivers = 1,
                                     .at_once = 64};

@@ -11,7 +11,6 @@
 
 #define TICK_US   200
 #define ACK_TICKS 125
-#define SETTLE_S  10 /* for what is on its way when the time is over */
 #define CONNECT_S 60
 
 enum phase { CONNECTING, TALKING, SETTLING, DONE };
@@ -59,8 +58,10 @@ static void connect_more(void)
     while (talk.connected < talk.plan->token_count &&
            talk.connected - talk.ready < (size_t)talk.options->at_once) {
         size_t i = talk.connected++;
+        const struct bench_sender *sender = talk.sender_of[i];
         talk.devices[i] =
-            device_connect(talk.base, &talk.options->place, (int64_t)i, talk.plan->tokens[i]);
+            device_connect(talk.base, &talk.options->place, (int64_t)i, talk.plan->tokens[i],
+                           sender == NULL ? NULL : sender->chat);
         if (talk.devices[i] == NULL) {
             fail("cannot connect");
             return;
@@ -101,12 +102,13 @@ static void on_event(struct device *device, int64_t sender, int64_t due_us)
         histogram_add(&talk.latency, now_us - due_us);
 }
 
-static void on_answer(struct device *device, bool is_ok)
+static void on_answer(int64_t index, bool is_ok)
 {
-    struct bench_sender *sender = talk.sender_of[device_index(device)];
+    bool is_ours = index >= 0 && (size_t)index < talk.plan->token_count;
+    struct bench_sender *sender = is_ours ? talk.sender_of[index] : NULL;
     talk.answered += is_ok;
     talk.refused += !is_ok;
-    if (talk.options->rate <= 0 && talk.phase == TALKING)
+    if (sender != NULL && talk.options->rate <= 0 && talk.phase == TALKING)
         say(sender, clock_monotonic_us());
 }
 
@@ -136,7 +138,7 @@ static bool is_settled(int64_t now_us)
     bool all_came = talk.answered + talk.refused == talk.sent &&
                     (talk.options->messages > 0 ||
                      talk.arrived == talk.answered * (uint64_t)talk.options->receivers);
-    return all_came || now_us > talk.to_us + SETTLE_S * INT64_C(1000000);
+    return all_came || now_us > talk.to_us + (int64_t)(talk.options->settle_s * 1e6);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *context)
