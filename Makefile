@@ -80,6 +80,7 @@ TEST_HELPER_SOURCES := $(filter-out $(UNIT_SOURCES) $(MODEL_SOURCES),$(wildcard 
 CLIENT_SOURCES := $(wildcard tests/client/*.c)
 REPLAY_SOURCES := $(wildcard tests/replay/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/load/*.c)
+GUARD_SOURCES := $(wildcard tests/bench/guard/*.c)
 CHAOS_SOURCES := $(wildcard tests/chaos/load/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -92,17 +93,18 @@ DAEMONS := $(BUILT_SERVICES:%=$(OUT)/bin/parley-%)
 REPLAY := $(if $(REPLAY_SOURCES),$(OUT)/bin/parley-replay)
 CHAOS_LOAD := $(OUT)/bin/parley-chaos-load
 BENCH := $(OUT)/bin/parley-bench
+GUARD := $(OUT)/bin/parley-guard
 UNIT_TESTS := $(UNIT_SOURCES:tests/%.c=$(OUT)/tests/%)
 MODEL_TESTS := $(MODEL_SOURCES:tests/%.c=$(OUT)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD_DIR)/fuzz/%)
 
 ALL_SOURCES := $(SHARED_SOURCES) $(SERVICE_SOURCES) $(UNIT_SOURCES) $(MODEL_SOURCES) $(TEST_HELPER_SOURCES) \
-    $(CLIENT_SOURCES) $(REPLAY_SOURCES) $(CHAOS_SOURCES) $(BENCH_SOURCES)
+    $(CLIENT_SOURCES) $(REPLAY_SOURCES) $(CHAOS_SOURCES) $(BENCH_SOURCES) $(GUARD_SOURCES)
 FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*.h tests/*/*.h tests/*/*/*.h)
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers fuzz valgrind coverage lint \
+.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers guard fuzz valgrind coverage lint \
     format clean help install-run install-replay install-test install-lint install-fuzz \
     install-analysis fuzzers
 
@@ -111,7 +113,7 @@ daemons: $(LIBRARY) $(DAEMONS)
 	@:
 chaos-load: $(CHAOS_LOAD)
 	@:
-tests: daemons $(REPLAY) $(BENCH) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
+tests: daemons $(REPLAY) $(BENCH) $(GUARD) $(UNIT_TESTS) $(MODEL_TESTS) ## everything that `make test` runs, built only
 	@:
 
 # Packages first, then the build: on a bare machine there is no compiler before this has run.
@@ -149,7 +151,7 @@ test-unit: $(UNIT_TESTS) $(MODEL_TESTS) ## the unit and model tests only
 test-system: daemons $(BENCH) ## the tests of the real daemons only (ARGS='-k name' goes to pytest)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run system
 
-test-deploy: daemons ## the tests of the supervisor, the migrations and the front door only
+test-deploy: daemons $(GUARD) ## the tests of the supervisor, the migrations and the front door only
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run deploy
 
 replay: install-replay ## LOG=file: a chat log through the real system, every delivery checked
@@ -174,6 +176,9 @@ bench: install-replay ## how fast and how small, against the targets: BENCH_RUNS
 bench-peers: install-replay ## the same, and the same work against what one would use instead, in turn; needs node and npm
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/bench/run --peers $(ARGS)
+
+guard: install-analysis ## instructions of a message's way against those of the base commit (GUARD_BASE=REV)
+	$(Q)BUILD_DIR='$(BUILD_DIR)' exec tests/bench/guard/run $(ARGS)
 
 fuzz: install-fuzz ## every decoder under ASan and UBSan, FUZZ_SECONDS each (default 10), from tests/fuzz/corpus
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) fuzzers
@@ -246,6 +251,9 @@ $(OUT)/bin/parley-replay: $(call objects,$(REPLAY_SOURCES) $(CLIENT_SOURCES)) $(
 
 $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIBRARY)
 	$(call link,-lwslay)
+
+$(GUARD): $(call objects,$(GUARD_SOURCES)) $(OUT)/libdelivery.a $(OUT)/libchat.a $(LIBRARY)
+	$(call link)
 
 $(CHAOS_LOAD): $(call objects,$(CHAOS_SOURCES) $(CLIENT_SOURCES)) $(LIBRARY)
 	$(call link,-lwslay)
