@@ -30,6 +30,15 @@ SETTINGS = {
 MANY = 500  # rows of one statement, which goes in one argument
 
 
+def as_service(*words):
+    """A command as the account of the daemons: Postgres refuses root."""
+    return ["setpriv", "--reuid=parley", "--regid=parley", "--init-groups", *words] if os.geteuid() == 0 else list(words)
+
+
+def postgres_bin():
+    return f"/usr/lib/postgresql/{sorted(os.listdir('/usr/lib/postgresql'))[-1]}/bin"
+
+
 class BenchParley(Parley):
     def __init__(self):
         super().__init__()

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import workloads
+from bench_parley import as_service
 
 CONNECTIONS = 30  # to Postgres
 TABLE = """create table message (seq bigserial primary key, chat text not null, sender text not null, client_id text not null,
@@ -32,9 +33,7 @@ class NodePeer:
         self.start()
 
     def start(self):
-        words = ["node", f"{workloads.ROOT}/tests/bench/peers/node_server.js", self.path, self.bench.parley.run_dir, str(CONNECTIONS)]
-        if os.geteuid() == 0:
-            words = ["setpriv", "--reuid=parley", "--regid=parley", "--init-groups", *words]
+        words = as_service("node", f"{workloads.ROOT}/tests/bench/peers/node_server.js", self.path, self.bench.parley.run_dir, str(CONNECTIONS))
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "NODE_PATH": install_packages()})
         assert self.process.stdout.readline() == "ready\n", "the Node server did not start"
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import workloads
-from bench_parley import cpu_ticks
+from bench_parley import as_service, postgres_bin
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORD = "secret"
@@ -37,10 +37,6 @@ max_wal_size = 2GB
 min_wal_size = 256MB
 checkpoint_timeout = 15min
 """
-
-
-def as_service(*words):
-    return ["setpriv", "--reuid=parley", "--regid=parley", "--init-groups", *words] if os.geteuid() == 0 else list(words)
 
 
 def make_folder(path):
@@ -75,18 +71,17 @@ def accepts(place):
 class PeerPostgres:
     def __init__(self, folder):
         self.port = free_port()
-        self.bin = f"/usr/lib/postgresql/{sorted(os.listdir('/usr/lib/postgresql'))[-1]}/bin"
         data = make_folder(f"{folder}/postgres")
         self.run("initdb", f"--pgdata={data}", "--username=parley_admin", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
                  "--auth=trust")
         with open(f"{data}/postgresql.conf", "a", encoding="utf-8") as file:
             file.write(SETTINGS + f"port = {self.port}\n")
-        self.process = subprocess.Popen(as_service(f"{self.bin}/postgres", "-D", data), stderr=subprocess.DEVNULL, cwd="/")
+        self.process = subprocess.Popen(as_service(f"{postgres_bin()}/postgres", "-D", data), stderr=subprocess.DEVNULL, cwd="/")
         wait_for("Postgres of the peers answers", lambda: accepts(("127.0.0.1", self.port)))
         time.sleep(1)
 
     def run(self, name, *words):
-        return subprocess.run(as_service(f"{self.bin}/{name}", *words), check=True, cwd="/", capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(as_service(f"{postgres_bin()}/{name}", *words), check=True, cwd="/", capture_output=True, text=True, timeout=60).stdout
 
     def psql(self, database, *words):
         return self.run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "parley_admin",

@@ -74,7 +74,7 @@ struct bench_plan {
 /* False with a line on standard error. */
 bool bench_plan_read(const char *path, struct bench_plan *plan_out);
 
-/* --- bench_talk.c, bench_arrive.c: each prints one JSON object --- */
+/* --- bench_talk.c, bench_arrive.c, bench_echo.c: each prints one JSON object --- */
 
 struct bench_options {
     const char *mode;
@@ -92,6 +92,7 @@ struct bench_options {
 };
 int bench_talk(const struct bench_options *options, const struct bench_plan *plan);
 int bench_arrive(const struct bench_options *options, const struct bench_plan *plan);
+int bench_echo(const struct bench_options *options);
 double bench_cpu_s(void); /* that this process has used */
 
 #endif

@@ -11,10 +11,12 @@
 
 static const char help[] =
     "usage: parley-bench --mode talk|arrive --plan FILE (--unix PATH | --port PORT) [options]\n"
+    "       parley-bench --mode echo [--seconds S] [--bytes N]\n"
     "\n"
     "  talk     devices connect, then the plan's senders say something: prints rates and "
     "latencies\n"
     "  arrive   devices connect and take what waits for them: prints how long that took\n"
+    "  echo     a ceiling: messages that cross a socket and come back, between two idle processes\n"
     "\n"
     "  --plan FILE       lines `device TOKEN` and `sender DEVICE CHAT`\n"
     "  --unix PATH       delivery's own socket; --port PORT: a port on 127.0.0.1\n"
@@ -118,9 +120,8 @@ static bool read_options(int argc, char **argv, struct bench_options *options)
             return false;
         }
     }
-    return optind == argc && options->mode != NULL && options->plan != NULL && options->run_s > 0 &&
-           options->at_once > 0 && options->receivers > 0 && options->text_bytes <= 60000 &&
-           (options->place.unix_path != NULL || options->place.port != 0);
+    return optind == argc && options->mode != NULL && options->run_s > 0 && options->at_once > 0 &&
+           options->receivers > 0 && options->text_bytes > 0 && options->text_bytes <= 60000;
 }
 
 int main(int argc, char **argv)
@@ -135,6 +136,12 @@ int main(int argc, char **argv)
                                     .at_once = 64};
     struct bench_plan plan;
     if (!read_options(argc, argv, &options)) {
+        fputs(help, stderr);
+        return EX_USAGE;
+    }
+    if (strcmp(options.mode, "echo") == 0)
+        return bench_echo(&options);
+    if (options.plan == NULL || (options.place.unix_path == NULL && options.place.port == 0)) {
         fputs(help, stderr);
         return EX_USAGE;
     }
