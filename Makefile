@@ -104,8 +104,8 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers guard fuzz valgrind coverage lint \
-    format clean help install-run install-replay install-test install-lint install-fuzz \
+.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
+    format clean help install-run install-replay install-test install-bench install-lint install-fuzz \
     install-analysis fuzzers
 
 all: daemons ## the library and the daemons (default)
@@ -122,7 +122,9 @@ install-run:
 install-replay:
 	$(Q)deploy/install run build replay
 install-test:
-	$(Q)deploy/install run build replay test
+	$(Q)deploy/install run build replay test bench
+install-bench:
+	$(Q)deploy/install run build replay bench
 install-fuzz:
 	$(Q)deploy/install build fuzz
 install-analysis:
@@ -176,6 +178,11 @@ bench: install-replay ## how fast and how small, against the targets: BENCH_RUNS
 bench-peers: install-replay ## the same, and the same work against what one would use instead, in turn; needs node and npm
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/bench/run --peers $(ARGS)
+
+bench-growth: install-bench ## how cost grows, as curves in docs/plots: BENCH_RUNS of each (3), ARGS='sync_by_chats'
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
+	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' tests/bench/run --growth $(ARGS)
+	$(Q)exec tests/bench/plots.py
 
 guard: install-analysis ## instructions of a message's way against those of the base commit (GUARD_BASE=REV)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' exec tests/bench/guard/run $(ARGS)

@@ -1,15 +1,15 @@
 """The workloads of the targets, each a function that measures once. What it needs, it makes once and keeps."""
 
-import http.client
+import contextlib
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import time
 
-from bench_parley import DAEMONS, BenchParley, CpuClock
+from bench_parley import DAEMONS, PARTS, BenchParley, CpuClock
+from workload_log import history_million, sync_500
 
 PAIRS, GROUP, GROUPS = 50, 50, 4
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -68,6 +68,9 @@ class Workload:
         self.name, self.unit, self.target, self.measure, self.is_rate = name, unit, target, measure, is_rate
 
     def is_met(self, value):
+        """None: without a target."""
+        if self.target is None:
+            return None
         return value >= self.target if self.is_rate else value <= self.target
 
 
@@ -98,6 +101,26 @@ def latency_at(rate):
     return measure
 
 
+CPU_RATE = 20000
+
+
+def us_per_message(report, cpu):
+    """What each part has computed for a message that arrived."""
+    return {part: cpu[part] * 1e6 / report["messages_per_s"] for part in PARTS}
+
+
+def cpu_per_message(bench):
+    report, cpu = bench.talk(pairs(bench), rate=CPU_RATE)
+    cost = us_per_message(report, cpu)
+    return {"value": sum(cost.values()), "cpu": cpu, "details": {f"{part}_us": round(us, 2) for part, us in cost.items()}}
+
+
+def front_door(bench):
+    """one_to_one through nginx."""
+    report, cpu = bench.talk(pairs(bench), path=bench.parley.address, window=32)
+    return {"value": report["messages_per_s"], "cpu": cpu, "details": latencies(report)}
+
+
 def groups(bench):
     def make():
         people = bench.parley.people(GROUP * GROUPS)
@@ -120,7 +143,7 @@ def latencies(report):
 IDLE = 15000      # of the 20,000 descriptors that a process may commonly have
 STORM = 4000
 SETTLE_S = 1.5    # until what was closed is gone, and what was allocated is in use
-INBOX = 1000
+INBOX, INBOX_RATE = 1000, 1000
 DRAINERS = 9
 
 
@@ -139,11 +162,18 @@ def idle_connection(bench):
 def grown_kb_each(bench, plan, pid, path=None, **options):
     """The resident memory of a server, by each of the plan's devices that are connected to it."""
     before = resident_bytes(pid)
+    with connected(bench, plan, path, **options) as report:
+        return (resident_bytes(pid) - before) / report["devices"] / 1000
+
+
+@contextlib.contextmanager
+def connected(bench, plan, path=None, **options):
+    """The plan's devices are there, silent, inside the block; the report of their arrival."""
     load = subprocess.Popen(bench.command("arrive", plan, path, at_once=256, **options) + ["--hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         report = json.loads(load.stdout.readline())
         time.sleep(SETTLE_S)
-        return (resident_bytes(pid) - before) / report["devices"] / 1000
+        yield report
     finally:
         load.stdin.close()
         load.wait(30)
@@ -164,75 +194,24 @@ def storm(bench):
 
 def inbox_drain(bench):
     """From the beginning of connecting to the last of a thousand events that waited."""
+    times = drain_ms(bench, INBOX)
+    return {"value": statistics.median(times), "details": {"max_ms": max(times)}}
+
+
+def drain_ms(bench, count):
+    """For each of some devices that were away, one after the other."""
     sender, *away = bench.once("drainers", lambda: bench.parley.people(1 + DRAINERS))
     chat = bench.once("drainers' chat", lambda: bench.parley.chat(sender, *away))
     writer = bench.once("drainers' writer", lambda: bench.plan("writer", [sender[1]], [(0, chat)]))
-    report = bench.run("talk", writer, rate=1000, warm=0, seconds=INBOX / 1000)
-    assert report["answered"] == INBOX
+    report = bench.run("talk", writer, rate=INBOX_RATE, warm=0, seconds=count / INBOX_RATE, settle=1)  # nobody is there
+    assert report["answered"] == count
     time.sleep(1)  # parked
     times = []
     for _, token in away:
         report = bench.arrive(bench.plan("drainer", [token]))
+        assert report["waited"] >= count, f"not all that was sent waited: {report}"
         times.append(report["drained_max_us"] / 1000)
-    return {"value": statistics.median(times), "details": {"max_ms": max(times)}}
-
-
-# --- the log ---
-
-LONG, SHORT = 1_000_000, 1_000
-PAGE, PAGES = 50, 300
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """Past the front door."""
-
-    def __init__(self, path):
-        super().__init__("bench")
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
-def logs(bench):
-    """Somebody alone in a chat of a million messages and in one of a thousand, all of them sent."""
-    def make():
-        person, = bench.parley.people(1)
-        chats = []
-        for count in (LONG, SHORT):
-            chats.append(bench.parley.chat(person))
-            plan = bench.plan(f"log{count}", [person[1]], [(0, chats[-1])])
-            report = bench.run("talk", plan, window=256, warm=0, messages=count, seconds=600)
-            assert report["answered"] == count
-        return person[1], *chats
-    return bench.once("logs", make)
-
-
-def median_ms(bench, call):
-    connection = UnixConnection(f"{bench.parley.run_dir}/chat.http")
-    times = []
-    for number in range(PAGES):
-        began = time.perf_counter()
-        method, path, token, body = call(number)
-        connection.request(method, path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read()
-        times.append((time.perf_counter() - began) * 1000)
-        assert answer.status == 200, text[:300]
-    connection.close()
-    return statistics.median(times)
-
-
-def history_million(bench):
-    """A page of fifty in the middle of a chat of a million, over the same in a chat of a thousand."""
-    token, long, short = logs(bench)
-
-    def page(chat, count):
-        return lambda number: ("GET", f"/v1/chats/{chat}/events?after={count // 3 + number * PAGE % (count // 2)}&limit={PAGE}", token, None)
-    long_ms = median_ms(bench, page(long, LONG))
-    short_ms = median_ms(bench, page(short, SHORT))
-    return {"value": long_ms / short_ms, "details": {"long_ms": round(long_ms, 3), "short_ms": round(short_ms, 3)}}
+    return times
 
 
 # --- processes ---
@@ -300,11 +279,14 @@ def resident_bytes(pid):
 ALL = [
     Workload("one_to_one", "messages/s", 60000, one_to_one, True),
     *(Workload(name, "ms, p99", 3, latency_at(rate), False) for name, rate in LATENCY_RATES.items()),
+    Workload("cpu_per_message", "µs", None, cpu_per_message, False),
+    Workload("front_door", "messages/s", None, front_door, True),
     Workload("group_50", "deliveries/s", 300000, group_50, True),
     Workload("idle_connection", "kB each", 1.5, idle_connection, False),
     Workload("storm", "connections/s", 10000, storm, True),
     Workload("inbox_drain", "ms", 15, inbox_drain, False),
     Workload("history_million", "times a short one", 1.2, history_million, False),
+    Workload("sync_500", "times short ones", 1.2, sync_500, False),
     Workload("footprint", "MB", 40, footprint, False),
     Workload("start", "s", 3, start, False),
 ]

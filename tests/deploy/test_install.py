@@ -8,7 +8,7 @@ import pytest
 from conftest import as_root
 from supervised import NOBODY, ROOT, open_root
 
-SECTIONS = ("run", "build", "replay", "test", "lint", "fuzz", "analysis")
+SECTIONS = ("run", "build", "replay", "test", "bench", "lint", "fuzz", "analysis")
 
 
 def install(*arguments, **settings):

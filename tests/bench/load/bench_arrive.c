@@ -21,6 +21,7 @@ static struct {
     int64_t *began_us,
         *waiting; /* by device: when it began to connect; events that are still to come from its inbox */
     size_t connected, ready, done;
+    int64_t waited; /* events, of all devices */
     int64_t start_us, ready_us;
     struct histogram to_ready, to_drained;
     int failures;
@@ -60,6 +61,7 @@ static void on_ready(struct device *device, int64_t inbox)
     histogram_add(&arrive.to_ready, arrive.ready_us - arrive.began_us[index]);
     arrive.ready++;
     arrive.waiting[index] = inbox == INBOX_UNKNOWN ? arrive.options->waiting : inbox;
+    arrive.waited += arrive.waiting[index];
     if (arrive.waiting[index] == 0)
         finish(index);
     connect_more();
@@ -110,11 +112,12 @@ static void report(void)
 {
     double seconds = (double)(arrive.ready_us - arrive.start_us) / 1e6;
     printf("{\"devices\":%zu,\"seconds\":%.4f,\"connections_per_s\":%.1f,\"ready_p50_us\":%" PRId64
-           ",\"ready_p99_us\":%" PRId64 ",\"drained_p50_us\":%" PRId64
+           ",\"ready_p99_us\":%" PRId64 ",\"waited\":%" PRId64 ",\"drained_p50_us\":%" PRId64
            ",\"drained_max_us\":%" PRId64 ",\"load_cpu_s\":%.3f}\n",
            arrive.ready, seconds, (double)arrive.ready / seconds,
            histogram_quantile(&arrive.to_ready, 0.5), histogram_quantile(&arrive.to_ready, 0.99),
-           histogram_quantile(&arrive.to_drained, 0.5), arrive.to_drained.max_us, bench_cpu_s());
+           arrive.waited, histogram_quantile(&arrive.to_drained, 0.5), arrive.to_drained.max_us,
+           bench_cpu_s());
     fflush(stdout);
 }
 
