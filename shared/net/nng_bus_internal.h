@@ -35,12 +35,11 @@ void nng_completion_cancel(struct nng_completion *completion);
 
 struct loop *nng_bus_loop(struct nng_bus *bus);
 
-/* A listener with the counter-measures of nng_listener.c. `open_probe` opens a socket of the peer's protocol. */
+/* A listener with the counter-measures of nng_listener.c. */
 struct nng_guarded_listener;
 struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nng_socket socket,
-                                                         const char *url,
-                                                         int (*open_probe)(nng_socket *probe_out),
-                                                         char *message_out, int message_size);
+                                                         const char *url, char *message_out,
+                                                         int message_size);
 void nng_guarded_listener_destroy(struct nng_guarded_listener **listener);
 
 /* Dials for the life of the socket, and tells in the loop of each connection (of two in quick succession maybe once).

@@ -2,17 +2,22 @@
  * the handshake takes that for its own end and never accepts again, while dials and sends still seem to work. Its cause is
  * taken away in nng_bus.c; this is for whatever else may end a listener.
  *
- * A lock file is held before the path is touched, so that no second process ever probes it. A socket of ours dials the
- * path about once a second, and the listening side must see it come (that the dial succeeds proves nothing: the handshake
- * of a dead listener still works). When it does not, the listener is closed and made anew on the same socket. That closes
- * its connections as well; peers dial again, and what they had asked is uncertain to them. The dialing side closes each
- * connection as soon as the handshake is over, so nothing is ever sent on it. */
+ * A lock file is held before the path is touched, so that no second process ever probes it. Once a second we connect to
+ * the path ourselves and do the handshake, and the listening side must see it come (an answer to the handshake alone proves
+ * nothing: a dead listener still gives it). When it does not, the listener is closed and made anew on the same socket. That
+ * closes its connections as well; peers dial again, and what they had asked is uncertain to them.
+ *
+ * The handshake is done here, not by a dialer of nng: a dial of nng's wakes eight threads, and after its pause nng's timer
+ * spins for the rest of a millisecond, which was most of what an idle daemon did. */
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "shared/base/log.h"
@@ -20,13 +25,11 @@
 #include "shared/base/metrics.h"
 #include "shared/net/nng_bus_internal.h"
 
-/* nng waits a random part of it before it dials again, half of the time none. Each dial wakes eight threads: with a second,
- * four idle daemons took 2.8 % of a core, of which most was this. */
-#define PROBE_MS       4000
-#define CHECK_MS       250
-#define MAX_UNSEEN     3  /* dials in a row that the listening side has not seen: it is dead */
-#define SILENT_CHECKS  48 /* so many checks without any dial: whatever the reason, begin anew */
-#define MAX_PATH_BYTES 120
+#define PROBE_MS        1000
+#define MAX_UNSEEN      3 /* answered probes in a row that the listening side has not seen: it is dead */
+#define MAX_SILENT      12 /* probes in a row without an answer: whatever the reason, begin anew */
+#define MAX_PATH_BYTES  120
+#define HANDSHAKE_BYTES 8
 
 struct nng_guarded_listener {
     nng_socket socket;
@@ -34,14 +37,14 @@ struct nng_guarded_listener {
     bool listening;
     char *url;
     int lock_fd;
-    nng_socket probe;
-    nng_dialer probe_dialer;
-    bool probing;      /* from the first check on: one that is closed while it dials leaks in nng */
-    atomic_uint dials; /* handshakes of the probe that succeeded; moved on nng's threads */
-    atomic_uint unseen; /* those since the listening side has last seen one */
-    unsigned dials_before;
-    int silent_checks;
-    struct loop_timer *check;
+    struct loop *loop;
+    struct loop_timer *probe;
+    int probe_fd; /* -1: none */
+    struct event *answer;
+    size_t answered_bytes;
+    bool answered;    /* the last probe was, in full */
+    atomic_bool seen; /* by the listening side, since the last probe began; set on nng's threads */
+    int unseen, silent;
 };
 
 static struct metric relistens_total = {.name = "parley_bus_relistens_total",
@@ -73,66 +76,88 @@ static void listen_anew(struct nng_guarded_listener *guarded)
                 LOG_STRING("outcome", error == 0 ? "ok" : nng_strerror(error)));
 }
 
-/* --- the check --- */
+/* --- the probe --- */
 
-/* On an nng thread, on the dialing side. */
-static void on_probe_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
+static void end_probe(struct nng_guarded_listener *guarded)
+{
+    if (guarded->probe_fd < 0)
+        return;
+    event_free(guarded->answer);
+    close(guarded->probe_fd);
+    guarded->probe_fd = -1;
+}
+
+/* Closed only when the listening side has written its part: a peer that is gone before is what kills a listener. */
+static void on_answer(evutil_socket_t fd, short what, void *context)
 {
     struct nng_guarded_listener *guarded = context;
-    (void)event;
-    NNG_TAKES(guarded);
-    atomic_fetch_add(&guarded->dials, 1);
-    atomic_fetch_add(&guarded->unseen, 1);
-    nng_pipe_close(pipe);
-    NNG_GIVES(guarded);
+    char bytes[HANDSHAKE_BYTES];
+    (void)what;
+    ssize_t length = recv(fd, bytes, sizeof bytes - guarded->answered_bytes, MSG_DONTWAIT);
+    if (length < 0 && errno == EAGAIN)
+        return;
+    if (length > 0)
+        guarded->answered_bytes += (size_t)length;
+    guarded->answered = guarded->answered_bytes == sizeof bytes;
+    if (length <= 0 || guarded->answered)
+        end_probe(guarded);
 }
 
-static int dial_probe(struct nng_guarded_listener *guarded)
+/* The handshake of the Scalability Protocols over a stream: "\0SP\0", the protocol in two bytes, two zeros. */
+static bool send_handshake(const struct nng_guarded_listener *guarded)
 {
-    int error = nng_dialer_create(&guarded->probe_dialer, guarded->probe, guarded->url);
-    if (error != 0)
-        return error;
-    nng_dialer_set_ms(guarded->probe_dialer, NNG_OPT_RECONNMINT, PROBE_MS);
-    nng_dialer_set_ms(guarded->probe_dialer, NNG_OPT_RECONNMAXT, PROBE_MS);
-    error = nng_dialer_start(guarded->probe_dialer, NNG_FLAG_NONBLOCK);
-    if (error != 0)
-        nng_dialer_close(guarded->probe_dialer);
-    return error;
+    unsigned char bytes[HANDSHAKE_BYTES] = {0, 'S', 'P', 0};
+    int protocol;
+    if (nng_socket_get_int(guarded->socket, NNG_OPT_PEER, &protocol) != 0)
+        return false;
+    bytes[4] = (unsigned char)(protocol >> 8);
+    bytes[5] = (unsigned char)protocol;
+    return send(guarded->probe_fd, bytes, sizeof bytes, MSG_NOSIGNAL) == sizeof bytes;
 }
 
-static int make_probe(struct nng_guarded_listener *guarded,
-                      int (*open_probe)(nng_socket *probe_out))
+static bool connect_probe(const struct nng_guarded_listener *guarded)
 {
-    int error = open_probe(&guarded->probe);
-    NNG_GIVES(guarded);
-    if (error == 0)
-        nng_pipe_notify(guarded->probe, NNG_PIPE_EV_ADD_PRE, on_probe_pipe, guarded);
-    return error;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", guarded->url + strlen("ipc://"));
+    return connect(guarded->probe_fd, (const struct sockaddr *)&address, sizeof address) == 0;
 }
 
-/* The probe's dialer is made anew as well: it can die in the same way as any other (see nng_dialer.c). */
+static void begin_probe(struct nng_guarded_listener *guarded)
+{
+    guarded->probe_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (guarded->probe_fd < 0)
+        return;
+    guarded->answer = event_new(loop_base(guarded->loop), guarded->probe_fd, EV_READ | EV_PERSIST,
+                                on_answer, guarded);
+    guarded->answered_bytes = 0;
+    if (connect_probe(guarded) && send_handshake(guarded))
+        event_add(guarded->answer, NULL);
+    else
+        end_probe(guarded);
+}
+
 static void begin_anew(struct nng_guarded_listener *guarded)
 {
-    if (guarded->probing)
-        nng_dialer_close(guarded->probe_dialer);
+    end_probe(guarded);
     listen_anew(guarded);
-    guarded->probing = dial_probe(guarded) == 0;
-    guarded->silent_checks = 0;
-    atomic_store(&guarded->unseen, 0);
+    guarded->unseen = guarded->silent = 0;
 }
 
-/* The two sides of one handshake are told in any order, so of a living listener one dial may be unseen at any time. A
- * false alarm costs every connection: it takes more than one. */
-static void on_check(void *context)
+/* Judges the last probe, which had a second, and begins the next. One that is not answered yet is waited for. A false alarm
+ * costs every connection: it takes more than one miss. */
+static void on_probe(void *context)
 {
     struct nng_guarded_listener *guarded = context;
-    unsigned dials = atomic_load(&guarded->dials);
-    guarded->silent_checks = dials == guarded->dials_before ? guarded->silent_checks + 1 : 0;
-    guarded->dials_before = dials;
-    if (!guarded->probing)
-        guarded->probing = dial_probe(guarded) == 0;
-    else if (atomic_load(&guarded->unseen) >= MAX_UNSEEN || guarded->silent_checks >= SILENT_CHECKS)
+    bool seen = atomic_load(&guarded->seen);
+    guarded->silent = guarded->answered || seen ? 0 : guarded->silent + 1;
+    guarded->unseen = seen ? 0 : guarded->unseen + (guarded->answered ? 1 : 0);
+    if (guarded->unseen >= MAX_UNSEEN || guarded->silent >= MAX_SILENT)
         begin_anew(guarded);
+    if (guarded->probe_fd >= 0)
+        return;
+    guarded->answered = false;
+    atomic_store(&guarded->seen, false);
+    begin_probe(guarded);
 }
 
 /* --- life --- */
@@ -145,7 +170,7 @@ static void on_pipe_coming(nng_pipe pipe, nng_pipe_ev event, void *context)
     NNG_TAKES(guarded);
     if (!nng_turn_strangers_away(pipe, event) &&
         nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0 && pid == (uint64_t)getpid())
-        atomic_store(&guarded->unseen, 0);
+        atomic_store(&guarded->seen, true);
     NNG_GIVES(guarded);
 }
 
@@ -163,8 +188,7 @@ static int hold_lock(const char *url)
     return -1;
 }
 
-static bool lock_and_listen(struct nng_guarded_listener *guarded,
-                            int (*open_probe)(nng_socket *probe_out), char *message_out,
+static bool lock_and_listen(struct nng_guarded_listener *guarded, char *message_out,
                             int message_size)
 {
     guarded->lock_fd = hold_lock(guarded->url);
@@ -179,33 +203,32 @@ static bool lock_and_listen(struct nng_guarded_listener *guarded,
     nng_pipe_notify(guarded->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_coming, guarded);
     int error = listen_now(guarded);
     if (error == 0)
-        error = make_probe(guarded, open_probe);
-    if (error == 0)
         return true;
     snprintf(message_out, (size_t)message_size, "cannot listen on %s: %s", guarded->url,
              nng_strerror(error));
-    if (guarded->listening)
-        nng_listener_close(guarded->listener);
     close(guarded->lock_fd);
     return false;
 }
 
 struct nng_guarded_listener *nng_guarded_listener_create(struct nng_bus *bus, nng_socket socket,
-                                                         const char *url,
-                                                         int (*open_probe)(nng_socket *probe_out),
-                                                         char *message_out, int message_size)
+                                                         const char *url, char *message_out,
+                                                         int message_size)
 {
     struct nng_guarded_listener *guarded = mem_zalloc(sizeof *guarded);
     guarded->socket = socket;
     guarded->url = mem_string(url);
+    guarded->loop = nng_bus_loop(bus);
+    guarded->probe_fd = -1;
+    guarded->answered = true; /* nothing to judge at first */
+    atomic_init(&guarded->seen, true);
     metrics_register(&relistens_total);
-    if (!lock_and_listen(guarded, open_probe, message_out, message_size)) {
+    if (!lock_and_listen(guarded, message_out, message_size)) {
         mem_free(guarded->url);
         mem_free(guarded);
         return NULL;
     }
-    guarded->check = loop_timer_create(nng_bus_loop(bus), on_check, guarded);
-    loop_timer_repeat(guarded->check, CHECK_MS);
+    guarded->probe = loop_timer_create(guarded->loop, on_probe, guarded);
+    loop_timer_repeat(guarded->probe, PROBE_MS);
     return guarded;
 }
 
@@ -214,8 +237,8 @@ void nng_guarded_listener_destroy(struct nng_guarded_listener **listener)
     struct nng_guarded_listener *guarded = *listener;
     if (guarded == NULL)
         return;
-    loop_timer_destroy(&guarded->check);
-    nng_close(guarded->probe); /* with its dialer; after it no callback of the probe runs */
+    loop_timer_destroy(&guarded->probe);
+    end_probe(guarded);
     if (guarded->listening)
         nng_listener_close(guarded->listener);
     close(guarded->lock_fd);

@@ -33,11 +33,6 @@ static struct metric published_total = {
 
 /* --- publishing --- */
 
-static int open_probe(nng_socket *probe_out)
-{
-    return nng_sub0_open(probe_out);
-}
-
 struct nng_publisher *nng_publisher_create(struct nng_bus *bus, const char *url, char *message_out,
                                            int message_size)
 {
@@ -45,8 +40,8 @@ struct nng_publisher *nng_publisher_create(struct nng_bus *bus, const char *url,
     if (nng_pub0_open(&publisher->socket) != 0)
         abort();
     nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, PUBLISH_QUEUE);
-    publisher->listener = nng_guarded_listener_create(bus, publisher->socket, url, open_probe,
-                                                      message_out, message_size);
+    publisher->listener =
+        nng_guarded_listener_create(bus, publisher->socket, url, message_out, message_size);
     if (publisher->listener == NULL) {
         nng_close(publisher->socket);
         mem_free(publisher);

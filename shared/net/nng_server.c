@@ -88,11 +88,6 @@ size_t nng_server_in_progress(const struct nng_server *server)
     return server->in_progress;
 }
 
-static int open_probe(nng_socket *probe_out)
-{
-    return nng_req0_open(probe_out);
-}
-
 static void start_exchange(struct nng_bus *bus, struct nng_server *server,
                            struct nng_exchange *exchange)
 {
@@ -121,8 +116,8 @@ struct nng_server *nng_server_create(struct nng_bus *bus, const char *url, int c
         return NULL;
     }
     nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, max_bytes);
-    server->listener = nng_guarded_listener_create(bus, server->socket, url, open_probe,
-                                                   message_out, message_size);
+    server->listener =
+        nng_guarded_listener_create(bus, server->socket, url, message_out, message_size);
     if (server->listener == NULL) {
         nng_close(server->socket);
         mem_free(server);
