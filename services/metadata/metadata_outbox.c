@@ -56,7 +56,7 @@ struct outbox_chat {
 struct metadata_outbox {
     struct metadata_service *service;
     struct outbox_chat *chats;
-    struct loop_timer *sweep;
+    struct loop_timer *sweep; /* runs while there are chats */
     struct loop_timer *scan;
     size_t waiter_count;
 };
@@ -218,6 +218,8 @@ static struct outbox_chat *take_up(struct metadata_outbox *outbox, int64_t chat_
     chat->outbox = outbox;
     HASH_ADD(hh, outbox->chats, chat_id, sizeof chat->chat_id, chat);
     metric_set(&chats_gauge, (int64_t)HASH_COUNT(outbox->chats));
+    if (!loop_timer_is_running(outbox->sweep))
+        loop_timer_repeat(outbox->sweep, SWEEP_MS);
     read_oldest(chat);
     return chat;
 }
@@ -243,6 +245,10 @@ static void on_sweep(void *context)
     struct metadata_outbox *outbox = context;
     struct outbox_chat *chat, *next;
     int64_t now_ms = clock_monotonic_ms();
+    if (outbox->chats == NULL) {
+        loop_timer_stop(outbox->sweep);
+        return;
+    }
     HASH_ITER (hh, outbox->chats, chat, next) {
         end_waiters(chat, 0, now_ms, METADATA_LATE);
         if (chat->state == OUTBOX_RESTING && chat->retry_at_ms <= now_ms)
@@ -279,7 +285,6 @@ struct metadata_outbox *metadata_outbox_create(struct metadata_service *service)
     outbox->service = service;
     outbox->sweep = loop_timer_create(service->loop, on_sweep, outbox);
     outbox->scan = loop_timer_create(service->loop, on_scan, outbox);
-    loop_timer_repeat(outbox->sweep, SWEEP_MS);
     loop_timer_repeat(outbox->scan, metadata_settings.outbox_scan_ms);
     metrics_register(&chats_gauge);
     metrics_register(&applied_total);
