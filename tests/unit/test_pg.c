@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <string.h>
 
 #include "tests/unit/pg_fixture.h"
@@ -232,6 +233,19 @@ static void a_unit_that_is_not_submitted_leaves_nothing(void **state)
     assert_null(unit);
 }
 
+/* --- what libpq brings along --- */
+
+/* The name is in GnuTLS as well, weakly, where it says 0. */
+static void gnutls_is_told_not_to_prepare_itself_when_it_is_loaded(void **state)
+{
+    int (*skips)(void);
+    (void)state;
+    *(void **)&skips = dlsym(RTLD_DEFAULT, "_gnutls_global_init_skip");
+    if (skips == NULL)
+        skip(); /* a libpq without LDAP */
+    assert_int_equal(skips(), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pg_fixture_set_up, pg_fixture_tear_down)
@@ -249,6 +263,7 @@ int main(void)
         TEST(units_larger_than_the_sockets_buffers_pass),
         TEST(an_answer_may_submit_the_next_unit),
         TEST(a_unit_that_is_not_submitted_leaves_nothing),
+        cmocka_unit_test(gnutls_is_told_not_to_prepare_itself_when_it_is_loaded),
     };
     return cmocka_run_group_tests(tests, pg_fixture_make_server, pg_fixture_end_server);
 }
