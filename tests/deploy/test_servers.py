@@ -126,6 +126,8 @@ def test_no_secret_stands_in_a_log_a_configuration_or_a_process_list(servers):
 def test_a_role_needs_its_own_password(servers):
     assert servers.psql("SELECT current_user", role="chat").stdout == "parley_chat\n"
     assert "permission denied" in servers.psql("SET ROLE parley_user", role="chat").stderr
+    kept_as = servers.psql("SELECT DISTINCT left(rolpassword, 14) FROM pg_authid WHERE rolname LIKE 'parley_%' AND rolcanlogin AND NOT rolsuper")
+    assert kept_as.stdout == "SCRAM-SHA-256$\n"
     path = f"{servers.state}/secrets/postgres-chat"
     with open(path, encoding="utf-8") as file:
         kept = file.read()
