@@ -33,13 +33,19 @@ def fill(bench, token, chat, count):
     os.unlink(plan)
 
 
+def log_bytes(bench):
+    """Of all events, with their indexes, on the disk."""
+    return int(bench.parley.psql("select pg_total_relation_size('chat.event')"))
+
+
 def log(bench, count):
-    """Somebody alone in a chat of so many messages."""
+    """Somebody alone in a chat of so many messages; and the bytes that one takes."""
     def make():
         person, = bench.once("writer of logs", lambda: bench.parley.people(1))
         chat = bench.parley.chat(person)
+        before = log_bytes(bench)
         fill(bench, person[1], chat, count)
-        return person[1], chat
+        return person[1], chat, (log_bytes(bench) - before) / count
     return bench.once(f"log of {count}", make)
 
 
@@ -60,7 +66,7 @@ def median_ms(bench, call):
 
 def page_ms(bench, count):
     """A page of fifty from the middle of a chat of so many."""
-    token, chat = log(bench, count)
+    token, chat, _ = log(bench, count)
     return median_ms(bench, lambda number: (
         "GET", f"/v1/chats/{chat}/events?after={count // 3 + number * PAGE % (count // 2)}&limit={PAGE}", token, None))
 
@@ -68,7 +74,9 @@ def page_ms(bench, count):
 def history_million(bench):
     """A page of fifty in the middle of a chat of a million, over the same in a chat of a thousand."""
     long_ms, short_ms = page_ms(bench, LONG), page_ms(bench, SHORT)
-    return {"value": long_ms / short_ms, "details": {"long_ms": round(long_ms, 3), "short_ms": round(short_ms, 3)}}
+    _, _, bytes_each = log(bench, LONG)
+    return {"value": long_ms / short_ms,
+            "details": {"long_ms": round(long_ms, 3), "short_ms": round(short_ms, 3), "bytes_per_message": round(bytes_each)}}
 
 
 def sync_ms(bench, chats, count):

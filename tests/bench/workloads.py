@@ -141,7 +141,7 @@ def latencies(report):
 # --- connections ---
 
 IDLE = 15000      # of the 20,000 descriptors that a process may commonly have
-STORM = 4000
+STORM = 12000
 SETTLE_S = 1.5    # until what was closed is gone, and what was allocated is in use
 INBOX, INBOX_RATE = 1000, 1000
 DRAINERS = 9
