@@ -1,7 +1,6 @@
 /* The replying side: a fixed number of REP contexts, each going round receiving → working → sending. */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
-#include <nng/protocol/reqrep0/req.h>
 #include <stdio.h>
 #include <stdlib.h>
 
