@@ -37,8 +37,10 @@ void device_drop_skips(struct device *device)
 void device_drop_page(struct device *device)
 {
     mem_free(device->page);
+    mem_free(device->page_jsons);
     device->page = NULL;
-    device->page_count = 0;
+    device->page_jsons = NULL;
+    device->page_count = device->page_sent = 0;
     device->opening = device->reading = device->fetching = false;
     device->page_generation++;
 }

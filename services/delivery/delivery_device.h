@@ -110,7 +110,8 @@ struct device {
     int64_t acked, sent, stored, pushing, trimmed, tail;
     struct delivery_ring window;  /* the places that were sent and are not acknowledged */
     struct delivery_ring waiting; /* the last places of the queue, after both sent and stored */
-    struct delivery_ref *page;    /* what is being fetched */
+    struct delivery_ref *page;    /* what is being fetched, or was and has no room yet */
+    struct text *page_jsons;      /* the events of a page that waits for room; "": it is gone */
     struct device_skip *skips;
     int64_t resend_n,
         resend_end; /* the numbers still to be sent again after a resume: none when the first is above */
@@ -118,6 +119,7 @@ struct device {
         page_n; /* of the page's first, when it is part of the window; 0: it comes from the inbox */
     int64_t told_n; /* the resync stands behind this number; 0: it was the verdict */
     uint32_t page_count;
+    uint32_t page_sent; /* of a page that waits for room */
     uint32_t skip_count;
     uint32_t page_generation;
     uint32_t push_generation;

@@ -1,4 +1,6 @@
 /* A device's dealings with its inbox in Redis, the contents of events in the log, and the loss and return of Redis. */
+#include <string.h>
+
 #include "services/delivery/delivery_device_internal.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -29,16 +31,32 @@ static void fetch_resend(struct device *device)
     fetch_page(device);
 }
 
+/* Ahead of the acks: a page takes as long to come as many acks do, so it waits for room here, not in the log. */
 static void read_page(struct device *device)
 {
-    int64_t count = device->stored - device->sent, room = device_room(device);
-    if (device->reading || device->fetching || room == 0 ||
-        device->hub->inboxes != DEVICE_INBOXES_UP || !device->hub->port->can_send(device))
+    int64_t count = device->stored - device->sent;
+    if (device->reading || device->page != NULL || device->hub->inboxes != DEVICE_INBOXES_UP ||
+        !device->hub->port->can_send(device))
         return;
-    count = count < room ? count : room;
     count = count < DEVICE_PAGE ? count : DEVICE_PAGE;
     device->reading = true;
     device->hub->port->read(device, device->page_generation, device->sent - device->trimmed, count);
+}
+
+/* What there is room for of a page that waits. */
+static void send_held(struct device *device)
+{
+    while (device->page_sent < device->page_count && device_room(device) > 0 &&
+           device->hub->port->can_send(device)) {
+        uint32_t i = device->page_sent++;
+        if (device->page_jsons[i].length > 0)
+            device_send_place(device, &device->page[i], device->page_jsons[i]);
+        else
+            device_skip_place(device);
+    }
+    if (device->page_sent == device->page_count)
+        device_drop_page(device);
+    device_trim(device, false);
 }
 
 static void send_waiting(struct device *device)
@@ -61,6 +79,9 @@ void device_advance(struct device *device)
         return;
     if (device->resync_due)
         device_say_resync(device);
+    device_settle(device, DEVICE_MOVED);
+    if (device->state == DEVICE_DRAINING && device->page_jsons != NULL)
+        send_held(device);
     device_settle(device, DEVICE_MOVED);
     if (device->state == DEVICE_LIVE)
         send_waiting(device);
@@ -155,26 +176,33 @@ static void send_again(struct device *device, const struct text *jsons)
     }
 }
 
-static void send_page(struct device *device, const struct text *jsons)
+/* Copies the events of the page, in one block with their texts. */
+static void hold_page(struct device *device, const struct text *jsons)
 {
+    size_t size = device->page_count * sizeof *jsons;
+    for (uint32_t i = 0; i < device->page_count; i++)
+        size += jsons[i].length;
+    device->page_jsons = mem_alloc(size);
+    char *at = (char *)(device->page_jsons + device->page_count);
     for (uint32_t i = 0; i < device->page_count; i++) {
+        device->page_jsons[i] = (struct text){at, jsons[i].length};
         if (jsons[i].length > 0)
-            device_send_place(device, &device->page[i], jsons[i]);
-        else
-            device_skip_place(device);
+            memcpy(at, jsons[i].data, jsons[i].length);
+        at += jsons[i].length;
     }
-    device_trim(device, false);
 }
 
 void device_on_contents(struct device *device, uint32_t generation, const struct text *jsons)
 {
     if (generation != device->page_generation)
         return;
-    if (device->page_n > 0)
+    if (device->page_n > 0) {
         send_again(device, jsons);
-    else
-        send_page(device, jsons);
-    device_drop_page(device);
+        device_drop_page(device);
+    } else {
+        device->fetching = false;
+        hold_page(device, jsons);
+    }
     device_advance(device);
 }
 
