@@ -57,8 +57,8 @@ class NodePeer:
         """One run of a workload of ours; None for those that it cannot do."""
         if name == "one_to_one":
             return self.talk(self.pairs(), window=32)["messages_per_s"]
-        if name == "latency_10k":
-            return self.talk(self.pairs(), rate=10000)["p99_us"] / 1000
+        if name in workloads.LATENCY_RATES:
+            return self.talk(self.pairs(), rate=workloads.LATENCY_RATES[name])["p99_us"] / 1000
         if name == "group_50":
             return self.talk(self.groups(), window=2, receivers=workloads.GROUP - 1)["deliveries_per_s"]
         if name == "idle_connection":

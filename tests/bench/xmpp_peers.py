@@ -93,9 +93,7 @@ class PeerPostgres:
 
 
 class XmppPeer:
-    """What both have in common: people, plans, and what is measured. `place` is where it listens."""
-
-    idle_devices, drains = IDLE, True
+    """What both have in common: people, plans, and what is measured. `place` is where it listens, `latencies` the rates that it carries."""
 
     def __init__(self, bench, postgres):
         self.bench, self.postgres = bench, postgres
@@ -152,7 +150,7 @@ class XmppPeer:
             return self.talk(self.pairs(), window=32)["messages_per_s"]
         if name == "group_50":
             return self.talk(self.groups(), window=2, receivers=workloads.GROUP - 1)["deliveries_per_s"]
-        if name == self.latency:
+        if name in self.latencies:
             return self.talk(self.pairs(), rate=workloads.LATENCY_RATES[name])["p99_us"] / 1000
         if name == "idle_connection":
             self.close()
@@ -160,7 +158,7 @@ class XmppPeer:
             return workloads.grown_kb_each(self.bench, self.plan("idle", range(IDLE)), self.server_pid(), self.place, protocol="xmpp")
         if name == "storm":
             return self.bench.arrive(self.plan("storm", range(STORM)), path=self.place, protocol="xmpp", at_once=64)["connections_per_s"]
-        if name == "inbox_drain" and self.drains:
+        if name == "inbox_drain":
             return self.drain()
         return None
 
@@ -178,7 +176,7 @@ class XmppPeer:
 
 
 class EjabberdPeer(XmppPeer):
-    name, latency = "ejabberd", "latency_2k"
+    name, latencies = "ejabberd", ("latency_200", "latency_2k")
 
     @property
     def place(self):
@@ -202,7 +200,7 @@ class EjabberdPeer(XmppPeer):
 
 
 class ProsodyPeer(XmppPeer):
-    name, latency = "prosody", "latency_200"
+    name, latencies = "prosody", ("latency_200",)
 
     def prepare(self):
         self.place = ("127.0.0.1", free_port())
