@@ -175,7 +175,7 @@ bench: install-replay ## how fast and how small, against the targets: BENCH_RUNS
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/bench/run $(ARGS)
 
-bench-peers: install-replay ## the same, and the same work against what one would use instead, in turn; needs node and npm
+bench-peers: install-replay ## the same, and the same work against what one would use instead, in turn; says what it needs
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons '$(BENCH)'
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' exec tests/bench/run --peers $(ARGS)
 

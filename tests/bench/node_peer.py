@@ -2,6 +2,7 @@
 Its packages, ws and pg, come from npm into build/bench/node."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -24,6 +25,7 @@ def install_packages():
 
 class NodePeer:
     name = "node"
+    needs = {"nodejs": "/usr/bin/node", "npm": "/usr/bin/npm"}
 
     def __init__(self, bench):
         self.bench = bench
@@ -38,6 +40,7 @@ class NodePeer:
         assert self.process.stdout.readline() == "ready\n", "the Node server did not start"
 
     def close(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         self.process.wait(10)
         if os.path.exists(self.path):

@@ -5,7 +5,9 @@ import base64
 import contextlib
 import os
 import shutil
+import signal
 import socket
+import statistics
 import string
 import subprocess
 import time
@@ -124,6 +126,7 @@ class XmppPeer:
             return file.read()[-2000:]
 
     def close(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         self.process.wait(30)
 
@@ -172,11 +175,12 @@ class XmppPeer:
             time.sleep(1)
             report = self.bench.arrive(self.plan(f"reader{reader}", [reader]), path=self.place, protocol="xmpp", waiting=workloads.INBOX)
             times.append(report["drained_max_us"] / 1000)
-        return workloads.statistics.median(times)
+        return statistics.median(times)
 
 
 class EjabberdPeer(XmppPeer):
     name, latencies = "ejabberd", ("latency_200", "latency_2k")
+    needs = {"ejabberd": "/usr/share/ejabberd/sql/pg.new.sql", "erlang-p1-pgsql": "/usr/share/doc/erlang-p1-pgsql"}
 
     @property
     def place(self):
@@ -201,6 +205,7 @@ class EjabberdPeer(XmppPeer):
 
 class ProsodyPeer(XmppPeer):
     name, latencies = "prosody", ("latency_200",)
+    needs = {"prosody": "/usr/bin/prosody", "lua-dbi-postgresql": "/usr/share/doc/lua-dbi-postgresql"}
 
     def prepare(self):
         self.place = ("127.0.0.1", free_port())

@@ -44,7 +44,7 @@ extern struct device_events device_events;
 struct device_place {
     const char *unix_path; /* NULL: TCP */
     const char *host;
-    uint16_t port;
+    int64_t port;
 };
 
 bool device_choose_protocol(const char *name); /* `parley` or `xmpp`, for all; false: neither */
@@ -83,8 +83,8 @@ struct bench_options {
     double rate;    /* messages a second, of all senders together; 0: closed loop */
     int64_t window; /* closed loop: messages without an answer, for each sender */
     double warm_s, run_s, settle_s;
-    uint64_t messages; /* closed loop: it is over after so many; 0: when the time is */
-    size_t text_bytes;
+    int64_t messages; /* closed loop: it is over after so many; 0: when the time is */
+    int64_t text_bytes;
     int64_t receivers; /* of each message, the sender not counted */
     int64_t at_once;   /* connections on their way */
     int64_t waiting;   /* arrive: events that wait for each device, where the server does not say */

@@ -239,7 +239,7 @@ static int dial(const struct device_place *place)
 {
     int on = 1;
     struct sockaddr_un local = {.sun_family = AF_UNIX};
-    struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = htons(place->port)};
+    struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = htons((uint16_t)place->port)};
     bool is_local = place->unix_path != NULL;
     int fd = socket(is_local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)

@@ -67,7 +67,7 @@ int bench_echo(const struct bench_options *options)
     }
     close(fds[1]);
     int64_t to_us = clock_monotonic_us() + (int64_t)(options->run_s * 1e6);
-    uint64_t count = other < 0 ? 0 : count_round_trips(fds[0], options->text_bytes, to_us);
+    uint64_t count = other < 0 ? 0 : count_round_trips(fds[0], (size_t)options->text_bytes, to_us);
     close(fds[0]);
     if (other > 0)
         waitpid(other, NULL, 0);

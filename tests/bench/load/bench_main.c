@@ -41,87 +41,71 @@ double bench_cpu_s(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* What an option's value is, and where it goes. */
+enum kind { TEXT, NUMBER, REAL, FLAG };
+struct option_place {
+    const char *name;
+    enum kind kind;
+    void *value; /* const char *, int64_t, double or bool */
+};
+
+static void take_option(const struct option_place *place, const char *value)
+{
+    switch (place->kind) {
+    case TEXT:
+        *(const char **)place->value = value;
+        break;
+    case NUMBER:
+        *(int64_t *)place->value = atoll(value);
+        break;
+    case REAL:
+        *(double *)place->value = atof(value);
+        break;
+    case FLAG:
+        *(bool *)place->value = true;
+        break;
+    }
+}
+
 static bool read_options(int argc, char **argv, struct bench_options *options)
 {
-    static const struct option names[] = {{"mode", required_argument, NULL, 'm'},
-                                          {"plan", required_argument, NULL, 'p'},
-                                          {"unix", required_argument, NULL, 'u'},
-                                          {"port", required_argument, NULL, 'P'},
-                                          {"rate", required_argument, NULL, 'r'},
-                                          {"window", required_argument, NULL, 'w'},
-                                          {"warm", required_argument, NULL, 'W'},
-                                          {"seconds", required_argument, NULL, 's'},
-                                          {"messages", required_argument, NULL, 'M'},
-                                          {"bytes", required_argument, NULL, 'b'},
-                                          {"receivers", required_argument, NULL, 'R'},
-                                          {"at-once", required_argument, NULL, 'a'},
-                                          {"protocol", required_argument, NULL, 'x'},
-                                          {"waiting", required_argument, NULL, 'i'},
-                                          {"settle", required_argument, NULL, 'S'},
-                                          {"hold", no_argument, NULL, 'H'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
-        switch (option) {
-        case 'm':
-            options->mode = optarg;
-            break;
-        case 'p':
-            options->plan = optarg;
-            break;
-        case 'u':
-            options->place.unix_path = optarg;
-            break;
-        case 'P':
-            options->place.port = (uint16_t)atoi(optarg);
-            break;
-        case 'r':
-            options->rate = atof(optarg);
-            break;
-        case 'w':
-            options->window = atoll(optarg);
-            break;
-        case 'W':
-            options->warm_s = atof(optarg);
-            break;
-        case 's':
-            options->run_s = atof(optarg);
-            break;
-        case 'M':
-            options->messages = strtoull(optarg, NULL, 10);
-            break;
-        case 'b':
-            options->text_bytes = (size_t)atoll(optarg);
-            break;
-        case 'R':
-            options->receivers = atoll(optarg);
-            break;
-        case 'a':
-            options->at_once = atoll(optarg);
-            break;
-        case 'x':
-            if (!device_choose_protocol(optarg))
-                return false;
-            break;
-        case 'i':
-            options->waiting = atoll(optarg);
-            break;
-        case 'S':
-            options->settle_s = atof(optarg);
-            break;
-        case 'H':
-            options->is_held = true;
-            break;
-        case 'h':
+    const char *protocol = "parley";
+    const struct option_place places[] = {
+        {"mode", TEXT, &options->mode},
+        {"plan", TEXT, &options->plan},
+        {"unix", TEXT, &options->place.unix_path},
+        {"port", NUMBER, &options->place.port},
+        {"protocol", TEXT, &protocol},
+        {"rate", REAL, &options->rate},
+        {"window", NUMBER, &options->window},
+        {"warm", REAL, &options->warm_s},
+        {"seconds", REAL, &options->run_s},
+        {"settle", REAL, &options->settle_s},
+        {"messages", NUMBER, &options->messages},
+        {"bytes", NUMBER, &options->text_bytes},
+        {"receivers", NUMBER, &options->receivers},
+        {"at-once", NUMBER, &options->at_once},
+        {"waiting", NUMBER, &options->waiting},
+        {"hold", FLAG, &options->is_held},
+    };
+    enum { COUNT = sizeof places / sizeof places[0] };
+    struct option names[COUNT + 2] = {[COUNT] = {"help", no_argument, NULL, 'h'}};
+    for (int i = 0; i < COUNT; i++)
+        names[i] = (struct option){
+            places[i].name, places[i].kind == FLAG ? no_argument : required_argument, NULL, 0};
+    int option, index;
+    while ((option = getopt_long(argc, argv, "h", names, &index)) != -1) {
+        if (option == 'h') {
             fputs(help, stdout);
             exit(EX_OK);
-        default:
-            return false;
         }
+        if (option != 0)
+            return false;
+        take_option(&places[index], optarg);
     }
-    return optind == argc && options->mode != NULL && options->run_s > 0 && options->at_once > 0 &&
-           options->receivers > 0 && options->text_bytes > 0 && options->text_bytes <= 60000;
+    return optind == argc && options->mode != NULL && device_choose_protocol(protocol) &&
+           options->run_s > 0 && options->at_once > 0 && options->receivers > 0 &&
+           options->text_bytes > 0 && options->text_bytes <= 60000;
 }
 
 int main(int argc, char **argv)

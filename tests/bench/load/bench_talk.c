@@ -33,7 +33,7 @@ static struct {
 
 static bool has_said_all(void)
 {
-    return talk.options->messages > 0 && talk.sent >= talk.options->messages;
+    return talk.options->messages > 0 && talk.sent >= (uint64_t)talk.options->messages;
 }
 
 static void say(struct bench_sender *sender, int64_t due_us)
@@ -41,7 +41,8 @@ static void say(struct bench_sender *sender, int64_t due_us)
     if (has_said_all())
         return;
     talk.sent++;
-    device_send(talk.devices[sender->device], sender->chat, due_us, talk.options->text_bytes);
+    device_send(talk.devices[sender->device], sender->chat, due_us,
+                (size_t)talk.options->text_bytes);
 }
 
 static void fail(const char *why)
