@@ -52,8 +52,7 @@ class BenchParley(Parley):
         super().__init__()
         self.environment.update(SETTINGS)
 
-    def start(self):
-        super().start()
+    def warm_up(self):
         self.psql(WARM_UP)
         self.psql("checkpoint")
 
