@@ -278,7 +278,7 @@ def resident_bytes(pid):
 
 ALL = [
     Workload("one_to_one", "messages/s", 60000, one_to_one, True),
-    *(Workload(name, "ms, p99", 3, latency_at(rate), False) for name, rate in LATENCY_RATES.items()),
+    *(Workload(name, "ms, p99", 3 if rate == 10000 else None, latency_at(rate), False) for name, rate in LATENCY_RATES.items()),
     Workload("cpu_per_message", "µs", None, cpu_per_message, False),
     Workload("front_door", "messages/s", None, front_door, True),
     Workload("group_50", "deliveries/s", 300000, group_50, True),
