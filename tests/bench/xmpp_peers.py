@@ -22,23 +22,6 @@ START_S = 60
 IDLE = 4000
 STORM = 1000
 INBOX_READERS = 3
-SETTINGS = """listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 100
-shared_buffers = 256MB
-effective_cache_size = 1GB
-work_mem = 8MB
-maintenance_work_mem = 64MB
-max_parallel_workers_per_gather = 0
-jit = off
-fsync = on
-synchronous_commit = on
-full_page_writes = on
-wal_compression = lz4
-max_wal_size = 2GB
-min_wal_size = 256MB
-checkpoint_timeout = 15min
-"""
 
 
 def make_folder(path):
@@ -71,13 +54,17 @@ def accepts(place):
 
 
 class PeerPostgres:
-    def __init__(self, folder):
+    """With the settings of Parley's own, but for where it listens: the last line for a setting counts."""
+
+    def __init__(self, bench):
         self.port = free_port()
-        data = make_folder(f"{folder}/postgres")
+        data = make_folder(f"{bench.folder}/postgres")
+        with open(f"{bench.parley.state}/conf/postgresql.conf", encoding="utf-8") as file:
+            settings = file.read()
         self.run("initdb", f"--pgdata={data}", "--username=parley_admin", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
                  "--auth=trust")
         with open(f"{data}/postgresql.conf", "a", encoding="utf-8") as file:
-            file.write(SETTINGS + f"port = {self.port}\n")
+            file.write(f"{settings}\nlisten_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n")
         self.process = subprocess.Popen(as_service(f"{postgres_bin()}/postgres", "-D", data), stderr=subprocess.DEVNULL, cwd="/")
         wait_for("Postgres of the peers answers", lambda: accepts(("127.0.0.1", self.port)))
         time.sleep(1)

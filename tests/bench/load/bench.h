@@ -26,7 +26,7 @@ struct histogram {
 void histogram_add(struct histogram *histogram, int64_t us);
 int64_t histogram_quantile(const struct histogram *histogram, double quantile); /* 0: it is empty */
 
-/* --- bench_device.c; what it speaks: bench_parley.c, bench_xmpp.c --- */
+/* --- bench_device.c; what it speaks: protocol_parley.c, protocol_xmpp.c --- */
 
 struct device;
 
