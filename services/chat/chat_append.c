@@ -74,6 +74,7 @@ void chat_append_post(struct chat_service *service, struct http_request *request
     post->message = (struct chat_message){
         .chat_id = http_path_id(request, "chat"),
         .sender_id = http_identity(request)->user_id,
+        .type = CHAT_EVENT_MESSAGE,
         .client_id = content.client_id,
         .body = content.body,
         .detail = buffer_text(&post->content.detail),
@@ -127,7 +128,8 @@ static bool is_sound(const struct chat_append_request *request)
 {
     for (size_t i = 0; i < request->messages_count; i++) {
         const struct chat_message *message = &request->messages[i];
-        if (message->chat_id <= 0 || message->sender_id <= 0 || message->client_id.length == 0 ||
+        if (message->chat_id <= 0 || message->sender_id <= 0 ||
+            message->type != CHAT_EVENT_MESSAGE || message->client_id.length == 0 ||
             message->body.length == 0 ||
             message->body.length + message->detail.length > CHAT_BODY_BYTES)
             return false;

@@ -201,9 +201,10 @@ static void on_receipt_rows(void *context, const struct pg_result *result)
     int count = page.problem == PROBLEM_NONE ? pg_rows(result, 1) : 0;
     struct chat_receipt *receipts = mem_array((size_t)count + 1, sizeof *receipts);
     for (int row = 0; row < count; row++)
-        receipts[row] =
-            (struct chat_receipt){question->chat_id, pg_number(result, 1, row, 0),
-                                  pg_number(result, 1, row, 1), pg_number(result, 1, row, 2)};
+        receipts[row] = (struct chat_receipt){.chat_id = question->chat_id,
+                                              .user_id = pg_number(result, 1, row, 0),
+                                              .delivered = pg_number(result, 1, row, 1),
+                                              .read = pg_number(result, 1, row, 2)};
     page.receipts = receipts;
     page.count = (size_t)count;
     question->answer.on_receipts(question->context, &page);

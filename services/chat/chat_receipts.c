@@ -75,9 +75,10 @@ static void tell_moved(struct chat_receipts *receipts, const struct pg_result *r
          item = item->next) {
         for (size_t i = 0; i < item->count; i++, row++) {
             if (pg_number(result, 0, row, 4) != 0)
-                moved[count++] = (struct chat_receipt){
-                    item->receipts[i].chat_id, item->receipts[i].user_id,
-                    pg_number(result, 0, row, 2), pg_number(result, 0, row, 3)};
+                moved[count++] = (struct chat_receipt){.chat_id = item->receipts[i].chat_id,
+                                                       .user_id = item->receipts[i].user_id,
+                                                       .delivered = pg_number(result, 0, row, 2),
+                                                       .read = pg_number(result, 0, row, 3)};
         }
     }
     metric_add(&moved_total, (int64_t)count);

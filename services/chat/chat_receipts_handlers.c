@@ -40,8 +40,10 @@ static void on_put(struct chat_receipts_item *item)
 {
     struct put *put = item->context;
     const struct chat_receipt_outcome *outcome = &put->outcome;
-    struct chat_receipt receipt = {put->receipt.chat_id, put->receipt.user_id, outcome->delivered,
-                                   outcome->read};
+    struct chat_receipt receipt = {.chat_id = put->receipt.chat_id,
+                                   .user_id = put->receipt.user_id,
+                                   .delivered = outcome->delivered,
+                                   .read = outcome->read};
     struct buffer body = BUFFER_EMPTY;
     if (outcome->problem == PROBLEM_NONE) {
         render_receipt(&body, &receipt);

@@ -35,8 +35,10 @@ static void on_summaries(void *context, enum problem problem, const struct chat_
         .summaries_count = count,
     };
     for (size_t i = 0; i < count; i++)
-        reply.summaries[i] = (struct chat_summary){rows[i].last_seq, rows[i].last_at_ms,
-                                                   rows[i].read_seq, rows[i].unread, TEXT_NONE};
+        reply.summaries[i] = (struct chat_summary){.last_seq = rows[i].last_seq,
+                                                   .last_at_ms = rows[i].last_at_ms,
+                                                   .read_seq = rows[i].read_seq,
+                                                   .unread = rows[i].unread};
     render_events(rows, count, &json, reply.summaries);
     rpc_reply(exchange, &reply);
     buffer_deinit(&json);

@@ -164,6 +164,7 @@ static size_t fill_request(struct delivery_sends *sends, struct chat_message *me
             break;
         messages[count++] = (struct chat_message){.chat_id = message->chat_id,
                                                   .sender_id = message->sender_id,
+                                                  .type = CHAT_EVENT_MESSAGE,
                                                   .client_id = message->client_id,
                                                   .body = message->body,
                                                   .detail = message->detail};

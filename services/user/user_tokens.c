@@ -178,7 +178,8 @@ static void on_identity(void *context, enum problem problem, const struct user_i
                                      .session_id = identities[0].session_id,
                                      .device_id = identities[0].device_id,
                                      .expires_at_ms = identities[0].expires_at_ms,
-                                     .created_change = identities[0].created_change};
+                                     .created_change = identities[0].created_change,
+                                     .flags = identities[0].flags};
     else if (problem != PROBLEM_UNAUTHORIZED)
         problem = PROBLEM_UNAVAILABLE;
     question->callback(question->context, problem, &identity);

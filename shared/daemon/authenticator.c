@@ -131,7 +131,8 @@ static void set_identity(struct identity *identity, const struct user_identity *
                                   .session_id = from->session_id,
                                   .device_id = from->device_id,
                                   .expires_at_ms = from->expires_at_ms,
-                                  .created_change = from->created_change};
+                                  .created_change = from->created_change,
+                                  .flags = from->flags};
 }
 
 /* At the end of the order of asking, and of the next batch. */

@@ -31,6 +31,7 @@ struct identity {
     int64_t device_id;
     int64_t expires_at_ms;  /* wall clock */
     int64_t created_change; /* of the device: see proto/user_protocol.h */
+    int64_t flags;          /* enum user_flag */
 };
 
 typedef void (*http_handler)(void *service, struct http_request *request);

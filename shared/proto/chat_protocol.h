@@ -19,26 +19,32 @@ enum chat_event_type {
     CHAT_EVENT_MEMBER_REMOVED,
     CHAT_EVENT_ROLE_CHANGED,
     CHAT_EVENT_CHAT_UPDATED,
+    CHAT_EVENT_EDIT,
+    CHAT_EVENT_DELETE,
+    CHAT_EVENT_REACTION,
 };
 
 /* clang-format off */
 
-/* append: messages for the log. The results come in the order of the items; items of one sender and chat keep their
- * order. Safe to send again: (sender, chat, client_id) gives the same seq for ever. */
+/* append: messages, and what is done to messages, for the log. The results come in the order of the items; items of one
+ * sender and chat keep their order. Safe to send again: (sender, chat, client_id) gives the same seq for ever. What is
+ * done to a message has no client_id of the client's: whoever asks makes one up at random and keeps it over its tries. */
 #define CHAT_MESSAGE_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, chat_id)                                          \
     ID(T, sender_id)                                        \
+    NUMBER(T, type) /* CHAT_EVENT_MESSAGE, _EDIT, _DELETE or _REACTION */ \
+    NUMBER(T, target) /* seq of the message that is edited, deleted or reacted to; of a message: what it replies to, or 0 */ \
     TEXT(T, client_id, 128)                                 \
-    TEXT(T, body, CHAT_BODY_BYTES) /* the JSON object as the client wrote it, checked by chat_content.h */ \
-    TEXT(T, detail, CHAT_BODY_BYTES) /* further members of the event as JSON text: "reply_to":3,"mentions":["7"] */
+    TEXT(T, body, CHAT_BODY_BYTES) /* message, edit: the JSON object as the client wrote it, checked by chat_content.h */ \
+    TEXT(T, detail, CHAT_BODY_BYTES) /* further members of the event as JSON text: "reply_to":3,"mentions":["7"]; of a reaction "emoji":"…","on":true */
 CODEC_DECLARE(chat_message, CHAT_MESSAGE_FIELDS)
 #define CHAT_APPEND_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, messages, chat_message, CHAT_MAX_BATCH)
 CODEC_DECLARE(chat_append_request, CHAT_APPEND_REQUEST_FIELDS)
 #define CHAT_APPEND_RESULT_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     NUMBER(T, problem) /* enum problem; PROBLEM_UNAVAILABLE is indefinite: send it again */ \
-    NUMBER(T, seq)                                                \
+    NUMBER(T, seq) /* of the event; of a reaction that changed nothing: the chat's head */ \
     NUMBER(T, at_ms)                                              \
-    NUMBER(T, duplicate) /* 1: it was there before */
+    NUMBER(T, duplicate) /* 1: it was there before, or changed nothing */
 CODEC_DECLARE(chat_append_result, CHAT_APPEND_RESULT_FIELDS)
 #define CHAT_APPEND_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, results, chat_append_result, CHAT_MAX_BATCH)
 CODEC_DECLARE(chat_append_reply, CHAT_APPEND_REPLY_FIELDS)
@@ -71,7 +77,8 @@ CODEC_DECLARE(chat_apply_reply, CHAT_APPLY_REPLY_FIELDS)
 
 /* receipts: watermarks, several at once. */
 #define CHAT_RECEIPT_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
-    ID(T, chat_id) ID(T, user_id) NUMBER(T, delivered) NUMBER(T, read) /* 0: not moved */
+    ID(T, chat_id) ID(T, user_id) NUMBER(T, delivered) NUMBER(T, read) /* 0: not moved */ \
+    NUMBER(T, flags) /* enum user_flag of who reads: USER_HIDES_READS keeps `read` from the others */
 CODEC_DECLARE(chat_receipt, CHAT_RECEIPT_FIELDS)
 #define CHAT_RECEIPTS_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, receipts, chat_receipt, 4096)
 CODEC_DECLARE(chat_receipts_request, CHAT_RECEIPTS_REQUEST_FIELDS)
@@ -87,6 +94,7 @@ CODEC_DECLARE(chat_receipts_reply, CHAT_RECEIPTS_REPLY_FIELDS)
     NUMBER(T, last_at_ms)                                   \
     NUMBER(T, read_seq)                                     \
     NUMBER(T, unread)                                       \
+    NUMBER(T, mentions) /* unread ones that mention this user */ \
     TEXT(T, last_event, 2 * CHAT_BODY_BYTES) /* the event as JSON, the last that this user may see; absent when with_events is 0 */
 CODEC_DECLARE(chat_summary, CHAT_SUMMARY_FIELDS)
 #define CHAT_SUMMARIES_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \

@@ -15,6 +15,13 @@ enum user_change_kind {
     USER_CHANGE_BLOCKED,          /* user has blocked other */
     USER_CHANGE_UNBLOCKED,
     USER_CHANGE_ERASED,           /* the account is gone; its sessions and devices ended too, as changes of their own */
+    USER_CHANGE_PRIVACY,          /* user has other flags now: `flags` */
+};
+
+/* What a user does not want to be seen. */
+enum user_flag {
+    USER_HIDES_READS = 1,    /* how far they have read */
+    USER_HIDES_PRESENCE = 2, /* whether they are there, and when they were last */
 };
 
 #define USER_CHANGE_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
@@ -23,7 +30,8 @@ enum user_change_kind {
     ID(T, user_id)                                         \
     ID(T, device_id)                                       \
     ID(T, session_id)                                      \
-    ID(T, other_id)
+    ID(T, other_id)                                        \
+    NUMBER(T, flags) /* enum user_flag */
 CODEC_DECLARE(user_change, USER_CHANGE_FIELDS)
 
 /* authenticate: who are these tokens? Tokens travel as their BLAKE2b-256 (crypto_generichash) only. */
@@ -34,7 +42,8 @@ CODEC_DECLARE(user_token, USER_TOKEN_FIELDS)
     ID(T, session_id)                                        \
     ID(T, device_id)                                         \
     NUMBER(T, expires_at_ms)                                 \
-    NUMBER(T, created_change) /* the feed's offset at which the device was added: devices have an age without a clock */
+    NUMBER(T, created_change) /* the feed's offset at which the device was added: devices have an age without a clock */ \
+    NUMBER(T, flags) /* enum user_flag */
 CODEC_DECLARE(user_identity, USER_IDENTITY_FIELDS)
 #define USER_AUTHENTICATE_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, tokens, user_token, 1024)
 CODEC_DECLARE(user_authenticate_request, USER_AUTHENTICATE_REQUEST_FIELDS)

@@ -479,8 +479,11 @@ static void send_message(void)
     snprintf(send->body, sizeof send->body, "{%d}", below(20) == 0 ? -client_id : client_id);
     if (below(60) == 0)
         strcpy(send->body, "poison");
-    send->message = (struct chat_message){1 + below(CHATS), 1 + below(USERS),
-                                          text_of(send->client_id), text_of(send->body), TEXT_NONE};
+    send->message = (struct chat_message){.chat_id = 1 + below(CHATS),
+                                          .sender_id = 1 + below(USERS),
+                                          .type = CHAT_EVENT_MESSAGE,
+                                          .client_id = text_of(send->client_id),
+                                          .body = text_of(send->body)};
     send->item.kind = CHAT_ITEM_MESSAGE;
     send->item.message = &send->message;
     submit(send);

@@ -60,7 +60,11 @@ static void make_group(struct fixture *fixture)
 
 static struct chat_message message_of(int64_t sender, const char *client_id, const char *body)
 {
-    return (struct chat_message){CHAT, sender, text_of(client_id), text_of(body), TEXT_NONE};
+    return (struct chat_message){.chat_id = CHAT,
+                                 .sender_id = sender,
+                                 .type = CHAT_EVENT_MESSAGE,
+                                 .client_id = text_of(client_id),
+                                 .body = text_of(body)};
 }
 
 static struct chat_item item_of(struct fixture *fixture, const struct chat_message *message)

@@ -227,8 +227,11 @@ static enum chat_commit commit_change(int64_t chat_id, enum chat_change_kind kin
 static enum chat_commit commit_message(int64_t chat_id, int64_t sender_id, const char *client_id,
                                        const char *body)
 {
-    struct chat_message message = {chat_id, sender_id, text_of(client_id), text_of(body),
-                                   TEXT_NONE};
+    struct chat_message message = {.chat_id = chat_id,
+                                   .sender_id = sender_id,
+                                   .type = CHAT_EVENT_MESSAGE,
+                                   .client_id = text_of(client_id),
+                                   .body = text_of(body)};
     struct chat_item item = {.kind = CHAT_ITEM_MESSAGE, .message = &message};
     enum chat_commit commit = commit_items(&item, 1);
     assert_int_equal(item.outcome.problem, PROBLEM_NONE);
@@ -633,7 +636,7 @@ static void on_receipts_done(struct chat_receipts_item *item)
 
 static struct chat_receipt_outcome move(int64_t user_id, int64_t delivered, int64_t read)
 {
-    struct chat_receipt receipt = {GROUP, user_id, delivered, read};
+    struct chat_receipt receipt = {GROUP, user_id, delivered, read, 0};
     struct chat_receipt_outcome outcome;
     struct chat_receipts_item item = {
         .receipts = &receipt, .count = 1, .outcomes = &outcome, .on_done = on_receipts_done};
@@ -678,7 +681,8 @@ static void watermarks_above_the_head_and_of_others_are_refused(void **state)
 static void several_receipts_of_one_member_in_a_write_are_merged(void **state)
 {
     (void)state;
-    struct chat_receipt three[] = {{GROUP, BEN, 2, 0}, {GROUP, BEN, 7, 3}, {GROUP, BEN, 5, 5}};
+    struct chat_receipt three[] = {
+        {GROUP, BEN, 2, 0, 0}, {GROUP, BEN, 7, 3, 0}, {GROUP, BEN, 5, 5, 0}};
     struct chat_receipt_outcome outcomes[3];
     struct chat_receipts_item item = {
         .receipts = three, .count = 3, .outcomes = outcomes, .on_done = on_receipts_done};

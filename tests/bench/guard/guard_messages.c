@@ -28,6 +28,7 @@ const struct chat_append_request *guard_append_request(void)
         snprintf(client_ids[i], CLIENT_ID_SIZE, "0190c6a8-7b1e-7cc3-%08zu", i);
         messages[i] = (struct chat_message){.chat_id = 1 + (int64_t)(i % GUARD_CHATS),
                                             .sender_id = 1 + (int64_t)(i % GUARD_MEMBERS),
+                                            .type = CHAT_EVENT_MESSAGE,
                                             .client_id = text_of(client_ids[i]),
                                             .body = TEXT_LITERAL(GUARD_BODY)};
     }
