@@ -104,7 +104,7 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
+.PHONY: all daemons tests run demo reference stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
     format clean help install-run install-replay install-test install-bench install-lint install-fuzz \
     install-analysis fuzzers
 
@@ -135,6 +135,13 @@ install-lint:
 run: install-run ## serve http://127.0.0.1:8080 (PARLEY_PORT); installs what lacks, builds, starts; Ctrl-C stops
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons
 	$(Q)PARLEY_BUILD_DIR='$(BUILD_DIR)' PARLEY_VARIANT='$(VARIANT)' exec deploy/supervisor run
+
+demo: install-run ## the same with two accounts already talking in two panes: a demonstration, with data of its own
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) daemons
+	$(Q)PARLEY_DEMONSTRATION=1 PARLEY_BUILD_DIR='$(BUILD_DIR)' PARLEY_VARIANT='$(VARIANT)' exec deploy/supervisor run
+
+reference: install-test ## write the reference page of the API anew (web/reference) from api/*.yaml
+	$(Q)api/reference --write
 
 stop: ## stop what `make run` started from this checkout
 	$(Q)deploy/supervisor stop

@@ -82,7 +82,9 @@ TEXT
 fill_template() { # descriptors, connections; the template on stdin
     local line key
     local -A value=([LISTEN]=$(listen_address) [OPS_PORT]=$OPS_PORT [WORKERS]=$(nproc) [MAX_FILES]=$1 [CONNECTIONS]=$2
-        [CONNECTIONS_PER_ADDRESS]=${PARLEY_CONNECTIONS_PER_ADDRESS:-10000})
+        [CONNECTIONS_PER_ADDRESS]=${PARLEY_CONNECTIONS_PER_ADDRESS:-10000}
+        [FRAMES]=$([[ -n $DEMONSTRATION ]] && echo SAMEORIGIN || echo DENY)
+        [FRAME_ANCESTORS]=$([[ -n $DEMONSTRATION ]] && echo self || echo none))
     while IFS= read -r line; do
         case $line in
         @UPSTREAMS@) upstreams ;;
@@ -105,6 +107,7 @@ prepare_nginx() {
     connections=$((files - 64)) # a WebSocket takes two: its client and delivery
     make_private_folder "$work" 700
     make_private_folder "$work/temp" 700
+    make_private_folder "$work/demonstration" 700
     link_into_work web "$WEB_DIR"
     link_into_work api "$API_DIR"
     link_into_work errors "$ERRORS_DIR"

@@ -22,6 +22,9 @@ check_production() {
     if [[ ${PARLEY_TLS-} != outside && (-z ${PARLEY_TLS_CERTIFICATE-} || -z ${PARLEY_TLS_KEY-}) ]]; then
         reasons+=("passwords would cross the network in the clear: set PARLEY_TLS_CERTIFICATE and PARLEY_TLS_KEY, or PARLEY_TLS=outside when something in front ends TLS")
     fi
+    if [[ -n $DEMONSTRATION ]]; then
+        reasons+=("everybody knows the passwords of the demonstration: unset PARLEY_DEMONSTRATION")
+    fi
     if [[ $VARIANT != release ]]; then
         reasons+=("the '$VARIANT' build is for tests: set PARLEY_VARIANT=release")
     fi

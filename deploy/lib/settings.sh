@@ -53,6 +53,7 @@ settings_load() {
     [[ -r $PROCESSES ]] || DIE_STATUS=64 die "the table of processes $PROCESSES cannot be read; see PARLEY_PROCESSES"
     MAX_LOG_BYTES=${PARLEY_MAX_LOG_BYTES:-67108864}
     need_number PARLEY_MAX_LOG_BYTES "$MAX_LOG_BYTES" 1000 999999999
+    DEMONSTRATION=${PARLEY_DEMONSTRATION:+-demonstration} # its data has a folder of its own
     find_service_user
     find_state_dir
     find_run_dir
@@ -94,9 +95,9 @@ find_state_dir() {
         service_may_enter "${parent:-/}" ||
             die "the user '$SERVICE_USER' may not enter $parent, so it cannot reach PARLEY_STATE_DIR; choose a folder below /var/lib or /tmp, or chmod o+x the folders above it"
     elif service_may_enter "$CHECKOUT"; then
-        STATE_DIR=$CHECKOUT/var
+        STATE_DIR=$CHECKOUT/var$DEMONSTRATION
     else
-        STATE_DIR=/var/lib/parley/$(hash_of "$CHECKOUT")
+        STATE_DIR=/var/lib/parley/$(hash_of "$CHECKOUT")$DEMONSTRATION
     fi
     [[ $STATE_DIR != / ]] || DIE_STATUS=64 die "PARLEY_STATE_DIR is /; give a folder of its own"
 }
