@@ -72,7 +72,8 @@ void user_accounts_register(void *service_, struct http_request *request)
         json_take_text(&body, "username", JSON_REQUIRED, USERNAME_MIN_BYTES, USERNAME_MAX_BYTES);
     struct text password = json_take_text(&body, "password", JSON_REQUIRED, USER_PASSWORD_MIN_BYTES,
                                           USER_PASSWORD_MAX_BYTES);
-    struct text display_name = json_take_text(&body, "display_name", JSON_OPTIONAL, 1, 128);
+    struct text display_name =
+        json_take_text(&body, "display_name", JSON_OPTIONAL, 1, USER_DISPLAY_NAME_MAX_BYTES);
     if (!http_body_finish(request, &body) || !check_names(request, given, password, username))
         return;
     struct arena *arena = http_arena(request);

@@ -3,7 +3,8 @@
 #include "services/user/user_cursor.h"
 #include "shared/daemon/daemon.h"
 
-void user_write_account(struct buffer *out, const struct user_account *account)
+/* The members of the object, without its end. */
+static void write_members(struct buffer *out, const struct user_account *account)
 {
     buffer_append_string(out, "{\"id\":");
     json_write_id(out, account->user_id);
@@ -17,7 +18,23 @@ void user_write_account(struct buffer *out, const struct user_account *account)
     }
     buffer_append_string(out, ",\"created_at\":");
     json_write_time(out, account->created_at_ms);
+}
+
+void user_write_account(struct buffer *out, const struct user_account *account)
+{
+    write_members(out, account);
     buffer_append_string(out, "}");
+}
+
+void user_answer_own_account(struct http_request *request, const struct user_account *account)
+{
+    struct buffer body = BUFFER_EMPTY;
+    write_members(&body, account);
+    buffer_append_format(&body, ",\"privacy\":{\"read_receipts\":%s,\"presence\":%s}}",
+                         account->flags & USER_HIDES_READS ? "false" : "true",
+                         account->flags & USER_HIDES_PRESENCE ? "false" : "true");
+    http_reply_json(request, 200, &body);
+    buffer_deinit(&body);
 }
 
 void user_answer_account(struct http_request *request, int status,

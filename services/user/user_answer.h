@@ -5,10 +5,12 @@
 #include "services/user/user_store.h"
 #include "shared/net/http_server.h"
 
-/* The user object of api.md, in full. */
+/* The user object of api.md as everybody may see it. */
 void user_write_account(struct buffer *out, const struct user_account *account);
 void user_answer_account(struct http_request *request, int status,
                          const struct user_account *account);
+/* The same with what only its owner may see. */
+void user_answer_own_account(struct http_request *request, const struct user_account *account);
 /* For problems that need no words of their own: unavailable, unauthorized, not_found, internal. */
 void user_answer_problem(struct http_request *request, enum problem problem);
 

@@ -14,6 +14,10 @@ void user_login_open(void *service, struct http_request *request);
 void user_sessions_list(void *service, struct http_request *request);
 void user_sessions_end(void *service, struct http_request *request);
 void user_sessions_end_current(void *service, struct http_request *request);
+/* user_devices.c */
+void user_devices_list(void *service, struct http_request *request);
+void user_devices_rename(void *service, struct http_request *request);
+void user_devices_remove(void *service, struct http_request *request);
 /* user_profile.c */
 void user_profile_own(void *service, struct http_request *request);
 void user_profile_update(void *service, struct http_request *request);

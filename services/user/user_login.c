@@ -27,7 +27,6 @@
 #define DAY_MS        (24LL * 3600 * 1000)
 #define GIVEN_NAME_MAX_BYTES \
     128 /* a longer one is bad_request; one that cannot be is merely unknown */
-#define DEVICE_NAME_MAX_BYTES 128
 
 /* Lies in the request's arena, as do its texts. */
 struct login {
@@ -109,6 +108,17 @@ static void answer_opened(struct login *login, const struct user_logged_in *logg
     buffer_deinit(&body);
 }
 
+/* Devices that are logged out make room by themselves. */
+static void answer_no_room(struct http_request *request)
+{
+    char detail[128];
+    snprintf(detail, sizeof detail,
+             "All %lld devices that an account may have are logged in. End a session or remove a "
+             "device first.",
+             (long long)limits.max_devices_per_user);
+    http_fail(request, PROBLEM_CONFLICT, detail);
+}
+
 static void on_logged_in(void *context, enum problem problem,
                          const struct user_logged_in *logged_in)
 {
@@ -130,7 +140,7 @@ static void on_logged_in(void *context, enum problem problem,
         http_fail(login->request, problem, "This account has no device with this id.");
     } else if (problem == PROBLEM_CONFLICT) {
         count(&refused_metric);
-        http_fail(login->request, problem, "Too many devices are logged in. End a session first.");
+        answer_no_room(login->request);
     } else {
         count(&unavailable_metric);
         user_answer_problem(login->request, problem);
@@ -227,7 +237,8 @@ static bool read_request(struct login *login, struct text *given_out)
     login->password = json_take_text(&body, "password", JSON_REQUIRED, 1, USER_PASSWORD_MAX_BYTES);
     struct json_reader device = json_take_object(&body, "device", JSON_OPTIONAL);
     login->device_id = json_take_id(&device, "id", JSON_OPTIONAL);
-    login->device_name = json_take_text(&device, "name", JSON_OPTIONAL, 0, DEVICE_NAME_MAX_BYTES);
+    login->device_name =
+        json_take_text(&device, "name", JSON_OPTIONAL, 0, USER_DEVICE_NAME_MAX_BYTES);
     return http_body_finish(login->request, &body) && http_body_finish(login->request, &device);
 }
 

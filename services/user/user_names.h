@@ -1,4 +1,4 @@
-/* What a username and a password may be. */
+/* What a username and a password may be, and how long other names. */
 #ifndef PARLEY_USER_NAMES_H
 #define PARLEY_USER_NAMES_H
 
@@ -7,6 +7,9 @@
 #define USERNAME_MIN_BYTES 3
 #define USERNAME_MAX_BYTES 32
 #define USERNAME_SIZE      (USERNAME_MAX_BYTES + 1)
+
+#define USER_DISPLAY_NAME_MAX_BYTES 128
+#define USER_DEVICE_NAME_MAX_BYTES  128
 
 /* Writes the form that is kept: lower case, terminated. False when it holds anything but letters, digits and "._-" of
  * ASCII, or is longer than USERNAME_MAX_BYTES; then out is "". Shorter than USERNAME_MIN_BYTES is for the caller. */

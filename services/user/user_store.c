@@ -143,5 +143,6 @@ struct user_account store_account(const struct pg_result *result, int row, int c
         .display_name = pg_text(result, 0, row, column + 2),
         .avatar = pg_text(result, 0, row, column + 3),
         .created_at_ms = pg_number(result, 0, row, column + 4),
+        .flags = pg_number(result, 0, row, column + 5),
     };
 }

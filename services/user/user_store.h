@@ -29,6 +29,7 @@ struct user_account {
     struct text display_name;
     struct text avatar; /* TEXT_NONE when there is none */
     int64_t created_at_ms;
+    int64_t flags; /* enum user_flag */
 };
 typedef void (*user_on_account)(void *context, enum problem problem,
                                 const struct user_account *account);
@@ -45,10 +46,15 @@ void user_store_account(struct user_store *store, int64_t user_id, user_on_accou
 struct user_profile_change {
     struct text display_name; /* TEXT_NONE: stays */
     bool set_avatar;
-    struct text avatar; /* TEXT_NONE with set_avatar: none from now on */
+    struct text avatar;       /* TEXT_NONE with set_avatar: none from now on */
+    int64_t set_flags, flags; /* which of enum user_flag are given, and which of those are set */
 };
+/* `head` is above 0 when the flags have changed: of the change in the feed. */
+typedef void (*user_on_updated)(void *context, enum problem problem,
+                                const struct user_account *account, int64_t head);
+/* NOT_FOUND: the account is gone. */
 void user_store_update(struct user_store *store, int64_t user_id,
-                       const struct user_profile_change *change, user_on_account on_account,
+                       const struct user_profile_change *change, user_on_updated on_updated,
                        void *context);
 /* Accounts whose username begins with prefix (letters of usernames only) and comes behind after, in that order. */
 void user_store_search(struct user_store *store, struct text prefix, struct text after,
@@ -110,6 +116,25 @@ void user_store_sessions(struct user_store *store, int64_t user_id, struct user_
                          int64_t limit, user_on_sessions on_sessions, void *context);
 void user_store_end_session(struct user_store *store, int64_t user_id, int64_t session_id,
                             user_on_head on_head, void *context);
+
+struct user_own_device {
+    int64_t device_id;
+    struct text name;
+    int64_t created_at_ms, last_used_at_ms;
+    int64_t session_id; /* 0: logged out */
+};
+typedef void (*user_on_devices_listed)(void *context, enum problem problem,
+                                       const struct user_own_device *devices, size_t count);
+typedef void (*user_on_device)(void *context, enum problem problem,
+                               const struct user_own_device *device);
+/* The latest made first. */
+void user_store_own_devices(struct user_store *store, int64_t user_id, struct user_position before,
+                            int64_t limit, user_on_devices_listed on_devices_listed, void *context);
+/* Both: NOT_FOUND when the user has no such device. */
+void user_store_rename_device(struct user_store *store, int64_t user_id, int64_t device_id,
+                              struct text name, user_on_device on_device, void *context);
+void user_store_remove_device(struct user_store *store, int64_t user_id, int64_t device_id,
+                              user_on_head on_head, void *context);
 
 struct user_token_owner {
     struct user_identity identity; /* user_id 0: no such session, or it has expired */

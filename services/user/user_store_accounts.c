@@ -24,25 +24,26 @@ void user_store_register(struct user_store *store, const struct user_account *ac
     pg_submit(unit, answer_done, question);
 }
 
+/* NOT_FOUND without a row. */
+static enum problem read_one_account(const struct pg_result *result,
+                                     struct user_account *account_out)
+{
+    enum problem problem = store_problem(result);
+    if (problem == PROBLEM_NONE && pg_rows(result, 0) == 0)
+        return PROBLEM_NOT_FOUND;
+    if (problem == PROBLEM_NONE)
+        *account_out = store_account(result, 0, 0);
+    return problem;
+}
+
 static void answer_account(void *context, const struct pg_result *result)
 {
     struct question *question = context;
-    enum problem problem = store_problem(result);
     struct user_account account = {0};
-    if (problem == PROBLEM_NONE && pg_rows(result, 0) == 0)
-        problem = PROBLEM_NOT_FOUND;
-    if (problem == PROBLEM_NONE)
-        account = store_account(result, 0, 0);
+    enum problem problem = read_one_account(result, &account);
     question->answer.on_account(question->context, problem,
                                 problem == PROBLEM_NONE ? &account : NULL);
     mem_free(question);
-}
-
-static void submit_account(struct pg_unit *unit, user_on_account on_account, void *context)
-{
-    struct question *question = question_create(context);
-    question->answer.on_account = on_account;
-    pg_submit(unit, answer_account, question);
 }
 
 void user_store_account(struct user_store *store, int64_t user_id, user_on_account on_account,
@@ -50,11 +51,24 @@ void user_store_account(struct user_store *store, int64_t user_id, user_on_accou
 {
     struct pg_unit *unit = store_unit(store->reads, "account");
     pg_add_number(unit, user_id);
-    submit_account(unit, on_account, context);
+    struct question *question = question_create(context);
+    question->answer.on_account = on_account;
+    pg_submit(unit, answer_account, question);
+}
+
+static void answer_updated(void *context, const struct pg_result *result)
+{
+    struct question *question = context;
+    struct user_account account = {0};
+    enum problem problem = read_one_account(result, &account);
+    bool done = problem == PROBLEM_NONE;
+    question->answer.on_updated(question->context, problem, done ? &account : NULL,
+                                done ? pg_number(result, 0, 0, 6) : 0);
+    mem_free(question);
 }
 
 void user_store_update(struct user_store *store, int64_t user_id,
-                       const struct user_profile_change *change, user_on_account on_account,
+                       const struct user_profile_change *change, user_on_updated on_updated,
                        void *context)
 {
     struct pg_unit *unit = store_unit(store->writes, "update");
@@ -62,7 +76,11 @@ void user_store_update(struct user_store *store, int64_t user_id,
     pg_add_text(unit, change->display_name);
     pg_add_bool(unit, change->set_avatar);
     pg_add_text(unit, change->avatar);
-    submit_account(unit, on_account, context);
+    pg_add_number(unit, change->set_flags);
+    pg_add_number(unit, change->flags);
+    struct question *question = question_create(context);
+    question->answer.on_updated = on_updated;
+    pg_submit(unit, answer_updated, question);
 }
 
 static void answer_accounts(void *context, const struct pg_result *result)

@@ -99,6 +99,7 @@ static struct user_change read_change(const struct pg_result *result, int row)
         .device_id = pg_number(result, 0, row, 4),
         .session_id = pg_number(result, 0, row, 5),
         .other_id = pg_number(result, 0, row, 6),
+        .flags = pg_number(result, 0, row, 7),
     };
 }
 

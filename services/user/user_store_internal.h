@@ -15,11 +15,14 @@ struct question {
     union {
         user_on_head on_head;
         user_on_account on_account;
+        user_on_updated on_updated;
         user_on_accounts on_accounts;
         user_on_done on_done;
         user_on_credentials on_credentials;
         user_on_logged_in on_logged_in;
         user_on_sessions on_sessions;
+        user_on_devices_listed on_devices_listed;
+        user_on_device on_device;
         user_on_token_owners on_token_owners;
         user_on_swept on_swept;
         user_on_blocks on_blocks;
@@ -45,7 +48,7 @@ struct question *question_create(void *context);
 /* A callback for pg_submit: problem word, head. */
 void store_answer_head(void *context, const struct pg_result *result);
 void store_submit_head(struct pg_unit *unit, user_on_head on_head, void *context);
-/* The account in the five columns that begin at `column`. */
+/* The account in the six columns that begin at `column`. */
 struct user_account store_account(const struct pg_result *result, int row, int column);
 
 #endif

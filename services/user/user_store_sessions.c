@@ -13,8 +13,8 @@ static void answer_credentials(void *context, const struct pg_result *result)
         problem = PROBLEM_NOT_FOUND;
     if (problem == PROBLEM_NONE) {
         credentials.account = store_account(result, 0, 0);
-        credentials.password_hash = pg_text(result, 0, 0, 5);
-        credentials.owns_device = pg_number(result, 0, 0, 6) != 0;
+        credentials.password_hash = pg_text(result, 0, 0, 6);
+        credentials.owns_device = pg_number(result, 0, 0, 7) != 0;
     }
     question->answer.on_credentials(question->context, problem,
                                     problem == PROBLEM_NONE ? &credentials : NULL);
@@ -132,8 +132,9 @@ static struct user_token_owner read_owner(const struct pg_result *result, int ro
                      .session_id = pg_number(result, 0, row, 1),
                      .device_id = pg_number(result, 0, row, 2),
                      .expires_at_ms = pg_number(result, 0, row, 3),
-                     .created_change = pg_number(result, 0, row, 4)},
-        .last_used_at_ms = pg_is_null(result, 0, row, 5) ? 0 : pg_number(result, 0, row, 5),
+                     .created_change = pg_number(result, 0, row, 4),
+                     .flags = pg_number(result, 0, row, 5)},
+        .last_used_at_ms = pg_is_null(result, 0, row, 6) ? 0 : pg_number(result, 0, row, 6),
     };
 }
 
@@ -142,7 +143,7 @@ static void answer_token_owners(void *context, const struct pg_result *result)
     struct question *question = context;
     enum problem problem = store_problem(result);
     int rows = problem == PROBLEM_NONE ? pg_rows(result, 0) : 0;
-    int64_t head = rows > 0 ? pg_number(result, 0, 0, 6) : 0;
+    int64_t head = rows > 0 ? pg_number(result, 0, 0, 7) : 0;
     struct user_token_owner *owners = mem_array((size_t)rows, sizeof *owners);
     for (int row = 0; row < rows; row++)
         owners[row] = read_owner(result, row);

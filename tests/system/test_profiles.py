@@ -5,18 +5,22 @@ import pytest
 from people import RUN
 
 
-def test_a_profile_is_the_same_for_its_owner_and_for_others(people):
+OPEN = {"privacy": {"read_receipts": True, "presence": True}}
+
+
+def test_a_profile_is_the_same_for_its_owner_and_for_others_but_for_the_privacy_switches(people):
     ann, bob = people("ann", "bob")
-    assert ann.get("/v1/users/me") == ann.profile == bob.get(f"/v1/users/{ann.id}")
+    assert ann.get("/v1/users/me") == {**ann.profile, **OPEN}
+    assert bob.get(f"/v1/users/{ann.id}") == ann.profile == ann.get(f"/v1/users/{ann.id}")
 
 
 def test_a_change_touches_only_what_is_named(people):
     ann, bob = people("ann", "bob")
     changed = ann.patch("/v1/users/me", {"avatar": "/pictures/7"})
-    assert changed == {**ann.profile, "avatar": "/pictures/7"}
+    assert changed == {**ann.profile, **OPEN, "avatar": "/pictures/7"}
     changed = ann.patch("/v1/users/me", {"display_name": "Ann Example"})
-    assert changed == {**ann.profile, "avatar": "/pictures/7", "display_name": "Ann Example"}
-    assert bob.get(f"/v1/users/{ann.id}") == changed
+    assert changed == {**ann.profile, **OPEN, "avatar": "/pictures/7", "display_name": "Ann Example"}
+    assert {**bob.get(f"/v1/users/{ann.id}"), **OPEN} == changed
     assert ann.patch("/v1/users/me", {}) == changed
     assert "avatar" not in ann.patch("/v1/users/me", {"avatar": None})
 
@@ -24,13 +28,57 @@ def test_a_change_touches_only_what_is_named(people):
 @pytest.mark.parametrize("change, pointer", [
     ({"display_name": ""}, "/body/display_name"), ({"display_name": "é" * 65}, "/body/display_name"),
     ({"display_name": None}, "/body/display_name"), ({"avatar": "x" * 2049}, "/body/avatar"),
-    ({"avatar": 7}, "/body/avatar"), ({"username": "other"}, "/body/username"), ({"id": "7"}, "/body/id"),
-    ({"created_at": "2026-01-02T03:04:05.678Z"}, "/body/created_at"),
+    ({"avatar": 7}, "/body/avatar"), ({"avatar": ""}, "/body/avatar"), ({"username": "other"}, "/body/username"),
+    ({"id": "7"}, "/body/id"), ({"created_at": "2026-01-02T03:04:05.678Z"}, "/body/created_at"),
+    ({"privacy": None}, "/body/privacy"), ({"privacy": True}, "/body/privacy"), ({"privacy": []}, "/body/privacy"),
+    ({"privacy": {"read_receipts": 0}}, "/body/privacy/read_receipts"),
+    ({"privacy": {"read_receipts": None}}, "/body/privacy/read_receipts"),
+    ({"privacy": {"presence": "false"}}, "/body/privacy/presence"),
+    ({"privacy": {"presence": False, "typing": False}}, "/body/privacy/typing"),
+    ({"privacy": {"presence": False}, "flags": 2}, "/body/flags"),
 ], ids=str)
 def test_a_change_that_cannot_be_is_refused_and_nothing_changes(person, change, pointer):
     ann = person()
     ann.refused("bad_request", "PATCH", "/v1/users/me", change, pointer=pointer)
-    assert ann.get("/v1/users/me") == ann.profile
+    assert ann.get("/v1/users/me") == {**ann.profile, **OPEN}
+
+
+# --- privacy ---
+
+def test_each_privacy_switch_is_set_by_itself_and_stays(people):
+    ann, bob = people("ann", "bob")
+    assert ann.patch("/v1/users/me", {"privacy": {"read_receipts": False}})["privacy"] == {
+        "read_receipts": False, "presence": True}
+    assert ann.patch("/v1/users/me", {"privacy": {"presence": False}})["privacy"] == {
+        "read_receipts": False, "presence": False}
+    assert ann.patch("/v1/users/me", {"privacy": {}, "display_name": "Ann"})["privacy"] == {
+        "read_receipts": False, "presence": False}
+    assert ann.patch("/v1/users/me", {"privacy": {"read_receipts": True, "presence": False}})["privacy"] == {
+        "read_receipts": True, "presence": False}
+    assert ann.on_another_device().get("/v1/users/me")["privacy"] == {"read_receipts": True, "presence": False}
+    assert bob.get("/v1/users/me")["privacy"] == OPEN["privacy"]
+
+
+def test_nobody_else_is_shown_what_a_user_hides(world, people):
+    ann, bob = people("ann", "bob")
+    ann.patch("/v1/users/me", {"privacy": {"read_receipts": False, "presence": False}})
+    assert "privacy" not in bob.get(f"/v1/users/{ann.id}")
+    assert bob.get("/v1/users", q=ann.username)["items"] == [ann.profile]
+    assert "privacy" not in ann.log_in()["user"]
+    world.anyone.refused("unauthorized", "PATCH", "/v1/users/me", {"privacy": {"presence": True}})
+
+
+def test_the_changes_behind_a_privacy_switch_still_reach_chats_and_sockets(people):
+    """Who reads the feed passes over what it does not know."""
+    ann, bob = people("ann", "bob")
+    chat, socket = ann.direct(bob), ann.online()
+    for read_receipts in (False, True, False):
+        ann.patch("/v1/users/me", {"privacy": {"read_receipts": read_receipts}})
+    ann.put(f"/v1/users/me/blocks/{bob.id}", want=204)
+    bob.refused("blocked", "POST", f"/v1/chats/{chat}/messages", {"client_id": "b1", "body": {"text": "let me in"}})
+    socket.stays()
+    ann.delete("/v1/sessions/current")
+    assert socket.closed(2) == 4002
 
 
 def test_nobody_is_found_under_an_id_that_nobody_has(person):

@@ -1,4 +1,4 @@
-/* The store and the functions of sql/0001_users.sql, against a Postgres of the test's own. */
+/* The store and the functions of the schema `users`, against a Postgres of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,8 +36,10 @@ static const char start_script[] =
     "bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1); here=$PWD; cd /; "
     "$as $bin/initdb -D %1$s/data -U postgres -A trust -N --locale=C.UTF-8 -E UTF8 >/dev/null; "
     "$as $bin/pg_ctl -D %1$s/data -l %1$s/log -w -o \"-F -h '' -k %1$s\" start >/dev/null; "
-    "psql -qX -h %1$s -U postgres -c 'create role parley_user login' postgres; "
-    "psql -qX1 -v ON_ERROR_STOP=1 -h %1$s -U postgres -f \"$here/sql/0001_users.sql\" postgres";
+    "psql -qX -h %1$s -U postgres -c 'create role parley_user login' "
+    "-c 'create role parley_metadata login' postgres; "
+    "for file in 0001_users 0002_metadata 0012_privacy_and_devices; do "
+    "psql -qX1 -v ON_ERROR_STOP=1 -h %1$s -U postgres -f \"$here/sql/$file.sql\" postgres; done";
 static const char stop_script[] =
     "as=; if [ \"$(id -u)\" = 0 ]; then "
     "as='setpriv --reuid=postgres --regid=postgres --init-groups'; fi; cd /; "
@@ -111,6 +113,8 @@ static struct {
     char text[256];
     struct user_identity identities[8];
     struct user_change changes[64];
+    struct user_own_device devices[8];
+    int64_t flags;
     bool flag;
 } got;
 
@@ -167,6 +171,15 @@ static void on_account(void *context, enum problem problem, const struct user_ac
     done(problem);
 }
 
+static void on_updated(void *context, enum problem problem, const struct user_account *account,
+                       int64_t head)
+{
+    got.head = head;
+    if (account != NULL)
+        got.flags = account->flags;
+    on_account(context, problem, account);
+}
+
 static void on_accounts(void *context, enum problem problem, const struct user_account *accounts,
                         size_t count)
 {
@@ -208,6 +221,26 @@ static void on_sessions(void *context, enum problem problem, const struct user_s
     for (size_t i = 0; i < count; i++)
         got.ids[i] = sessions[i].session_id;
     got.head = count > 0 ? sessions[0].last_used_at_ms : 0;
+    done(problem);
+}
+
+static void on_devices_listed(void *context, enum problem problem,
+                              const struct user_own_device *devices, size_t count)
+{
+    (void)context;
+    got.count = count;
+    for (size_t i = 0; i < count; i++)
+        got.devices[i] = devices[i];
+    done(problem);
+}
+
+static void on_device(void *context, enum problem problem, const struct user_own_device *device)
+{
+    (void)context;
+    if (device != NULL) {
+        got.devices[0] = *device;
+        keep_text(device->name);
+    }
     done(problem);
 }
 
@@ -376,20 +409,77 @@ static void a_profile_changes_only_where_it_is_told_to(void **state)
     struct user_profile_change name = {.display_name = TEXT_LITERAL("Ann B.")};
     struct user_profile_change no_avatar = {.set_avatar = true};
     begin();
-    user_store_update(store, 1, &avatar, on_account, NULL);
+    user_store_update(store, 1, &avatar, on_updated, NULL);
     await();
     assert_string_equal(got.text, "ann");
     assert_true(got.flag);
     begin();
-    user_store_update(store, 1, &name, on_account, NULL);
+    user_store_update(store, 1, &name, on_updated, NULL);
     await();
     assert_string_equal(got.text, "Ann B.");
     assert_true(got.flag);
     begin();
-    user_store_update(store, 1, &no_avatar, on_account, NULL);
+    user_store_update(store, 1, &no_avatar, on_updated, NULL);
     await();
     assert_string_equal(got.text, "Ann B.");
     assert_false(got.flag);
+}
+
+static void set_flags(int64_t user_id, int64_t which, int64_t flags)
+{
+    struct user_profile_change change = {.set_flags = which, .flags = flags};
+    begin();
+    user_store_update(store, user_id, &change, on_updated, NULL);
+    await();
+}
+
+static void what_a_user_hides_is_set_bit_by_bit_and_told_in_the_feed_when_it_changes(void **state)
+{
+    (void)state;
+    log_in(1, 0, PHONE, 11, 1000000);
+    set_flags(1, USER_HIDES_PRESENCE, USER_HIDES_PRESENCE);
+    assert_int_equal(got.flags, USER_HIDES_PRESENCE);
+    assert_int_equal(got.head, 2);
+    set_flags(1, USER_HIDES_READS, USER_HIDES_READS | USER_HIDES_PRESENCE);
+    assert_int_equal(got.flags, USER_HIDES_READS | USER_HIDES_PRESENCE);
+    assert_int_equal(got.head, 3);
+    set_flags(1, USER_HIDES_PRESENCE, 0);
+    assert_int_equal(got.flags, USER_HIDES_READS);
+    set_flags(1, USER_HIDES_READS, USER_HIDES_READS);
+    assert_int_equal(got.flags, USER_HIDES_READS);
+    assert_int_equal(got.head, 0);
+    read_changes(1);
+    assert_int_equal(got.count, 3);
+    const int64_t flags[] = {USER_HIDES_PRESENCE, USER_HIDES_READS | USER_HIDES_PRESENCE,
+                             USER_HIDES_READS};
+    for (size_t i = 0; i < 3; i++) {
+        assert_change(i, USER_CHANGE_PRIVACY, 1, 0, 0, 0);
+        assert_int_equal(got.changes[i].flags, flags[i]);
+    }
+}
+
+static void a_token_says_what_its_user_hides(void **state)
+{
+    (void)state;
+    log_in(1, 0, PHONE, 11, 1000000);
+    log_in(2, 0, TABLET, 12, 1000000);
+    set_flags(1, USER_HIDES_READS, USER_HIDES_READS);
+    assert_int_equal(owner_of(11), 1);
+    assert_int_equal(got.identities[0].flags, USER_HIDES_READS);
+    assert_int_equal(owner_of(12), 2);
+    assert_int_equal(got.identities[0].flags, 0);
+}
+
+static void nothing_is_set_for_an_erased_account(void **state)
+{
+    (void)state;
+    begin();
+    user_store_erase(store, 1, on_head, NULL);
+    await();
+    set_flags(1, USER_HIDES_READS, USER_HIDES_READS);
+    assert_int_equal(got.problem, PROBLEM_NOT_FOUND);
+    read_changes(0);
+    assert_int_equal(got.count, 1);
 }
 
 static void search_finds_by_prefix_in_order_and_goes_on_behind_a_name(void **state)
@@ -617,6 +707,94 @@ static void one_cannot_end_anothers_session(void **state)
     assert_int_equal(owner_of(11), 1);
 }
 
+/* --- devices --- */
+
+static void list_devices(int64_t user_id, struct user_position before, int64_t limit)
+{
+    begin();
+    user_store_own_devices(store, user_id, before, limit, on_devices_listed, NULL);
+    await();
+    assert_int_equal(got.problem, PROBLEM_NONE);
+}
+
+static void devices_are_listed_latest_first_in_pages_with_their_live_sessions(void **state)
+{
+    (void)state;
+    log_in(1, 0, PHONE, 11, 0);
+    usleep(2000);
+    log_in(1, 0, TABLET, 12, 1000000);
+    log_in(2, 0, LAPTOP, 13, 1000000);
+    list_devices(1, (struct user_position){INT64_MAX, INT64_MAX}, 1);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(got.devices[0].device_id, TABLET);
+    assert_int_equal(got.devices[0].session_id, 12);
+    assert_int_equal(got.devices[0].created_at_ms, got.devices[0].last_used_at_ms);
+    list_devices(1, (struct user_position){got.devices[0].created_at_ms, TABLET}, 9);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(got.devices[0].device_id, PHONE);
+    assert_int_equal(got.devices[0].session_id, 0);
+}
+
+static enum problem rename_device(int64_t user_id, int64_t device_id, const char *name)
+{
+    begin();
+    user_store_rename_device(store, user_id, device_id, text_of(name), on_device, NULL);
+    await();
+    return got.problem;
+}
+
+static void a_device_is_renamed_by_its_user_only(void **state)
+{
+    (void)state;
+    log_in(1, 0, PHONE, 11, 1000000);
+    assert_int_equal(rename_device(2, PHONE, "mine"), PROBLEM_NOT_FOUND);
+    assert_int_equal(rename_device(1, TABLET, "mine"), PROBLEM_NOT_FOUND);
+    assert_int_equal(rename_device(1, PHONE, "phone"), PROBLEM_NONE);
+    assert_string_equal(got.text, "phone");
+    assert_int_equal(got.devices[0].device_id, PHONE);
+    assert_int_equal(got.devices[0].session_id, 11);
+}
+
+static enum problem remove_device(int64_t user_id, int64_t device_id)
+{
+    begin();
+    user_store_remove_device(store, user_id, device_id, on_head, NULL);
+    await();
+    return got.problem;
+}
+
+static void a_removed_device_ends_its_session_first_and_makes_room(void **state)
+{
+    (void)state;
+    log_in(1, 0, PHONE, 11, 1000000);
+    log_in(1, 0, TABLET, 12, 1000000);
+    assert_int_equal(remove_device(2, PHONE), PROBLEM_NOT_FOUND);
+    assert_int_equal(remove_device(1, PHONE), PROBLEM_NONE);
+    assert_int_equal(got.head, 4);
+    assert_int_equal(owner_of(11), 0);
+    assert_int_equal(owner_of(12), 1);
+    assert_int_equal(remove_device(1, PHONE), PROBLEM_NOT_FOUND);
+    read_changes(2);
+    assert_int_equal(got.count, 2);
+    assert_change(0, USER_CHANGE_SESSION_ENDED, 1, PHONE, 11, 0);
+    assert_change(1, USER_CHANGE_DEVICE_REMOVED, 1, PHONE, 0, 0);
+    assert_int_equal(log_in(1, PHONE, 0, 13, 1000000), PROBLEM_NOT_FOUND);
+    assert_int_equal(log_in(1, 0, LAPTOP, 13, 1000000), PROBLEM_NONE);
+}
+
+static void a_removed_device_that_is_logged_out_leaves_one_change(void **state)
+{
+    (void)state;
+    log_in(1, 0, PHONE, 11, 1000000);
+    begin();
+    user_store_end_session(store, 1, 11, on_head, NULL);
+    await();
+    assert_int_equal(remove_device(1, PHONE), PROBLEM_NONE);
+    read_changes(2);
+    assert_int_equal(got.count, 1);
+    assert_change(0, USER_CHANGE_DEVICE_REMOVED, 1, PHONE, 0, 0);
+}
+
 /* --- blocks --- */
 
 static enum problem put_block(int64_t user_id, int64_t other_id)
@@ -720,6 +898,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_username_belongs_to_one_account),
         TEST(a_profile_changes_only_where_it_is_told_to),
+        TEST(what_a_user_hides_is_set_bit_by_bit_and_told_in_the_feed_when_it_changes),
+        TEST(a_token_says_what_its_user_hides),
+        TEST(nothing_is_set_for_an_erased_account),
         TEST(search_finds_by_prefix_in_order_and_goes_on_behind_a_name),
         TEST(an_erased_account_leaves_its_id_and_nothing_else),
         TEST(credentials_tell_whose_device_it_is),
@@ -732,6 +913,10 @@ int main(void)
         TEST(an_expired_token_belongs_to_nobody_before_and_after_the_sweep),
         TEST(sessions_are_listed_latest_first_in_pages),
         TEST(one_cannot_end_anothers_session),
+        TEST(devices_are_listed_latest_first_in_pages_with_their_live_sessions),
+        TEST(a_device_is_renamed_by_its_user_only),
+        TEST(a_removed_device_ends_its_session_first_and_makes_room),
+        TEST(a_removed_device_that_is_logged_out_leaves_one_change),
         TEST(blocking_again_changes_nothing_and_tells_a_head_at_or_above_the_first),
         TEST(blocks_are_bounded_and_of_users_that_exist),
         TEST(the_head_alone_can_be_asked_for),
