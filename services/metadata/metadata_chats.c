@@ -116,8 +116,9 @@ static void on_changed(void *context, const struct metadata_changed *changed)
     struct chat_request *chat = context;
     if (changed->problem != PROBLEM_NONE) {
         http_fail(chat->request, changed->problem,
-                  changed->problem == PROBLEM_CONFLICT ? "One of the members is in too many chats."
-                                                       : NULL);
+                  changed->problem == PROBLEM_CONFLICT
+                      ? "One of the members is in too many chats, or was erased a moment ago."
+                      : NULL);
         return;
     }
     chat->chat_id = changed->chat_id;

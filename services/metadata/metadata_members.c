@@ -94,8 +94,8 @@ static void on_put(void *context, const struct metadata_changed *changed)
     if (changed->problem != PROBLEM_NONE) {
         http_fail(member->request, changed->problem,
                   changed->problem == PROBLEM_CONFLICT
-                      ? "The chat is full, the user is in too many chats, or its last owner would "
-                        "be gone."
+                      ? "The chat is full, the user is in too many chats or was erased a moment "
+                        "ago, or the chat's last owner would be gone."
                       : NULL);
         return;
     }

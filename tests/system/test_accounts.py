@@ -150,6 +150,49 @@ def test_the_chat_of_an_erased_last_owner_goes_to_the_longest_standing_member_of
     assert cat.roles(chat) == {bob.id: "member", cat.id: "owner", dan.id: "admin"}
 
 
+def test_an_heir_is_made_owner_in_the_log_before_the_erased_owner_leaves_it(people):
+    ann, bob = people("ann", "bob")
+    chat = ann.group(bob, kind="channel")
+    ann.delete("/v1/users/me")
+    assert [(event["type"], event["user"], event.get("role"), event["by"]) for event in bob.log(chat)[2:]] == [
+        ("role_changed", bob.id, "owner", ann.id), ("member_removed", ann.id, None, ann.id)]
+    bob.say(chat, "mine now")
+    bob.delete(f"/v1/chats/{chat}")
+
+
+def test_a_chat_with_another_owner_needs_no_heir(people):
+    ann, bob, cat = people("ann", "bob", "cat")
+    chat = ann.group(bob, cat)
+    ann.add(chat, cat, "owner")
+    ann.delete("/v1/users/me")
+    assert cat.roles(chat) == {bob.id: "member", cat.id: "owner"}
+
+
+def test_who_was_written_to_by_an_erased_account_reads_on_and_finds_nobody_behind_it(world, people):
+    ann, bob = people("ann", "bob")
+    chat = bob.direct(ann)
+    bob.say(chat, "I shall be gone")
+    bob.delete("/v1/users/me")
+    assert ann.texts(chat) == ["I shall be gone"]
+    sender = ann.log(chat)[2]["sender"]
+    assert sender == bob.id
+    ann.refused("not_found", "GET", f"/v1/users/{sender}")
+    assert ann.get("/v1/chats")["items"][0]["chat"]["member_count"] == 1
+    again = world.anyone.post("/v1/users", {"username": bob.username, "password": PASSWORD})
+    assert again["id"] != bob.id, "a name may come back, an id never"
+    assert ann.direct(type("Again", (), again)) != chat
+
+
+def test_a_token_that_is_still_believed_makes_no_chats_for_an_erased_account(people):
+    ann, bob = people("ann", "bob")
+    bob.get("/v1/chats")  # metadata believes the token for half a second from here on
+    bob.delete("/v1/users/me")
+    for kind, members in (("group", []), ("group", [ann.id]), ("direct", [ann.id])):
+        answer = bob.call("POST", "/v1/chats", {"kind": kind, "members": members})
+        assert answer.code in ("conflict", "unauthorized"), answer.body
+    assert ann.get("/v1/chats")["items"] == []
+
+
 def test_nobody_can_be_made_a_member_who_is_erased(people):
     ann, bob = people("ann", "bob")
     chat = ann.group()
