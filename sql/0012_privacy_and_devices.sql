@@ -1,5 +1,5 @@
--- users: what a user does not want to be seen, and devices that their user looks at, names and removes. metadata: nobody
--- joins a chat after they were erased.
+-- users: what a user does not want to be seen, devices that their user looks at, names and removes, and a feed of changes
+-- that does not grow for ever. metadata: nobody joins a chat after they were erased.
 
 -- --- privacy ---
 
@@ -8,6 +8,7 @@ alter table users.account add column flags smallint not null default 0 check (fl
 
 alter table users.change
     add column flags smallint not null default 0,
+    add column at timestamptz not null default now(), -- after some days it is deleted
     drop constraint change_kind_check,
     add constraint change_kind_check check (kind between 1 and 7);
 

@@ -146,7 +146,8 @@ static void on_changes(void *context, const struct rpc_result *result)
 
 static void ask(struct metadata_changes *changes)
 {
-    struct user_changes_request request = {.after = changes->cursor, .limit = PAGE};
+    struct user_changes_request request = {
+        .after = changes->cursor, .limit = PAGE, .taken = changes->cursor};
     user_client_changes(changes->service->user, &request, daemon_settings.rpc_deadline_ms,
                         on_changes, changes);
 }

@@ -114,6 +114,7 @@ static void on_changes(void *service_, struct rpc_exchange *exchange, const void
     int64_t limit = request->limit < MAX_CHANGES ? request->limit : MAX_CHANGES;
     if (request->after < 0 || limit < 0)
         limit = 0; /* the head only */
+    user_trim_allow(service->trim, request->taken);
     user_store_changes(service->store, request->after, limit, on_changes_answer, exchange);
 }
 

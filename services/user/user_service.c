@@ -50,6 +50,7 @@ static void make_parts(struct user_service *service, struct loop *loop, struct n
     service->usage = user_usage_create(loop, service->store, user_settings.usage_ms);
     service->tokens = user_tokens_create(loop, service->store, service->usage);
     service->metadata = rpc_client_create(bus, daemon_socket_url("metadata", "rpc"), MAX_CATCH_UPS);
+    service->trim = user_trim_create(loop, service->store, user_settings.sweep_ms);
     service->sweep = loop_timer_create(loop, on_sweep_time, service);
     loop_timer_repeat(service->sweep, user_settings.sweep_ms);
 }
@@ -114,6 +115,7 @@ void user_service_stop(void *service_)
     user_tokens_destroy(&service->tokens);
     user_usage_destroy(&service->usage);
     user_changes_destroy(&service->changes);
+    user_trim_destroy(&service->trim);
     rpc_server_destroy(&service->rpc);
     http_server_destroy(&service->http);
     loop_timer_destroy(&service->sweep);

@@ -7,6 +7,7 @@
 #include "services/user/user_passwords.h"
 #include "services/user/user_store.h"
 #include "services/user/user_tokens.h"
+#include "services/user/user_trim.h"
 #include "services/user/user_usage.h"
 #include "shared/daemon/daemon.h"
 #include "shared/net/http_server.h"
@@ -19,6 +20,7 @@ struct user_service {
     struct user_usage *usage;
     struct user_tokens *tokens;
     struct user_changes *changes;
+    struct user_trim *trim;
     struct loop_timer *sweep;
     bool sweeping;
     struct rpc_client

@@ -17,6 +17,7 @@ static const struct setting items[] = {
     NUMBER(password_memory_kib, "19456", 19456, 1048576, "Memory of one Argon2id hash, in KiB."),
     NUMBER(password_passes, "2", 2, 100, "Passes of one Argon2id hash over its memory."),
     NUMBER(session_days, "30", 1, 3650, "Days until a session expires."),
+    NUMBER(change_days, "30", 1, 3650, "Days for which changes of accounts are kept at least."),
     NUMBER(login_attempts, "20", 1, 1000, "Failed logins of one account in a row before it waits."),
     NUMBER(login_refill_ms, "6000", 1, 3600000, "Milliseconds until one more login may fail."),
     NUMBER(login_accounts, "65536", 64, 10000000, "Accounts whose failed logins are remembered."),

@@ -10,6 +10,7 @@ struct user_settings {
     int64_t password_memory_kib; /* Argon2id */
     int64_t password_passes;     /* Argon2id */
     int64_t session_days;
+    int64_t change_days;     /* that the feed of changes keeps */
     int64_t login_attempts;  /* per account: the bucket's size */
     int64_t login_refill_ms; /* one more attempt after each */
     int64_t login_accounts;  /* remembered at once */

@@ -86,6 +86,12 @@ const struct pg_statement user_write_statements[] = {
                   "update users.device d set last_used_at_ms = $2::bigint from used "
                   "where d.device_id = used.device_id"},
     {"sweep", "select r.swept, r.out_head from users.sweep_sessions($1::bigint, $2::bigint) r"},
+    /* The oldest ones first; of those that stay only as many are looked at as one statement may delete. */
+    {"trim", "with oldest as (select feed_offset from users.change "
+             "where feed_offset <= $1::bigint order by feed_offset limit $3::bigint) "
+             "delete from users.change c using oldest o where c.feed_offset = o.feed_offset "
+             "and c.at < now() - make_interval(days => $2::bigint::integer) "
+             "returning c.feed_offset"},
     {"put_block", "select r.problem, r.out_head from users.put_block($1::bigint, $2::bigint, "
                   "$3::bigint, $4::bigint) r"},
     {"delete_block",

@@ -174,6 +174,10 @@ typedef void (*user_on_changes)(void *context, enum problem problem,
                                 const struct user_changes_reply *reply);
 void user_store_changes(struct user_store *store, int64_t after, int64_t limit,
                         user_on_changes on_changes, void *context);
+typedef void (*user_on_trimmed)(void *context, enum problem problem, size_t count);
+/* Deletes up to `limit` changes that are older than `days` and not above `taken`. */
+void user_store_trim(struct user_store *store, int64_t taken, int64_t days, int64_t limit,
+                     user_on_trimmed on_trimmed, void *context);
 typedef void (*user_on_devices)(void *context, enum problem problem,
                                 const struct user_devices_reply *reply);
 void user_store_devices(struct user_store *store, const int64_t *users, size_t count,

@@ -132,6 +132,27 @@ void user_store_changes(struct user_store *store, int64_t after, int64_t limit,
     pg_submit(unit, answer_changes, question);
 }
 
+static void answer_trimmed(void *context, const struct pg_result *result)
+{
+    struct question *question = context;
+    enum problem problem = store_problem(result);
+    question->answer.on_trimmed(question->context, problem,
+                                problem == PROBLEM_NONE ? (size_t)pg_rows(result, 0) : 0);
+    mem_free(question);
+}
+
+void user_store_trim(struct user_store *store, int64_t taken, int64_t days, int64_t limit,
+                     user_on_trimmed on_trimmed, void *context)
+{
+    struct pg_unit *unit = store_unit(store->writes, "trim");
+    pg_add_number(unit, taken);
+    pg_add_number(unit, days);
+    pg_add_number(unit, limit);
+    struct question *question = question_create(context);
+    question->answer.on_trimmed = on_trimmed;
+    pg_submit(unit, answer_trimmed, question);
+}
+
 /* --- devices, existing --- */
 
 static void answer_devices(void *context, const struct pg_result *result)

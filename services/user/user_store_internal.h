@@ -27,6 +27,7 @@ struct question {
         user_on_swept on_swept;
         user_on_blocks on_blocks;
         user_on_changes on_changes;
+        user_on_trimmed on_trimmed;
         user_on_devices on_devices;
         user_on_existing on_existing;
         user_on_pair on_pair;

@@ -74,8 +74,11 @@ CODEC_DECLARE(user_devices_request, USER_DEVICES_REQUEST_FIELDS)
     NUMBER(T, changes_head)
 CODEC_DECLARE(user_devices_reply, USER_DEVICES_REPLY_FIELDS)
 
-/* changes: the feed above an offset; an empty list means that the caller has all. after = -1 asks for the head only. */
-#define USER_CHANGES_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) NUMBER(T, after) NUMBER(T, limit)
+/* changes: the feed above an offset; an empty list means that the caller has all. after = -1 asks for the head only.
+ * Changes up to `taken` will never be asked for again by who must not miss one: after some days they are deleted. Who does
+ * not need old ones says 0. */
+#define USER_CHANGES_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
+    NUMBER(T, after) NUMBER(T, limit) NUMBER(T, taken)
 CODEC_DECLARE(user_changes_request, USER_CHANGES_REQUEST_FIELDS)
 #define USER_CHANGES_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     LIST(T, changes, user_change, 1024)                           \

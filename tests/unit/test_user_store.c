@@ -865,6 +865,42 @@ static void the_head_alone_can_be_asked_for(void **state)
     assert_int_equal(got.head, 1);
 }
 
+static void on_trimmed(void *context, enum problem problem, size_t count)
+{
+    (void)context;
+    got.count = count;
+    done(problem);
+}
+
+static size_t trim(int64_t taken, int64_t days, int64_t limit)
+{
+    begin();
+    user_store_trim(store, taken, days, limit, on_trimmed, NULL);
+    await();
+    assert_int_equal(got.problem, PROBLEM_NONE);
+    return got.count;
+}
+
+static void changes_that_were_taken_and_are_old_leave_the_feed_oldest_first(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        put_block(1, 2);
+        delete_block(1, 2);
+    }
+    assert_int_equal(trim(4, 1, 100), 0); /* they are of today */
+    assert_int_equal(trim(4, 0, 3), 3);
+    read_changes(3);
+    assert_int_equal(got.count, 3);
+    assert_int_equal(got.head, 6);
+    assert_int_equal(trim(4, 0, 100), 1);
+    read_changes(4);
+    assert_int_equal(got.count, 2);
+    assert_int_equal(got.changes[0].offset, 5);
+    put_block(1, 2);
+    assert_int_equal(got.head, 7);
+}
+
 static void two_daemons_at_once_leave_a_feed_without_gaps(void **state)
 {
     (void)state;
@@ -920,6 +956,7 @@ int main(void)
         TEST(blocking_again_changes_nothing_and_tells_a_head_at_or_above_the_first),
         TEST(blocks_are_bounded_and_of_users_that_exist),
         TEST(the_head_alone_can_be_asked_for),
+        TEST(changes_that_were_taken_and_are_old_leave_the_feed_oldest_first),
         TEST(two_daemons_at_once_leave_a_feed_without_gaps),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
