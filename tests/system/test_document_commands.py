@@ -53,3 +53,9 @@ def test_the_commands_of_a_document_run(parley, document, tmp_path):
                           text=True, timeout=120)
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
     assert '"status":4' not in done.stdout and '"status":5' not in done.stdout, done.stdout  # a problem document
+
+
+@pytest.mark.parametrize("form, name", [("html", "example.html"), ("js", "example.js")])
+def test_the_page_of_the_tutorial_is_the_example_of_the_sdk(form, name):
+    shown = re.search(rf"^```{form}\n(.*?)^```$", text_of("docs/tutorial.md"), re.MULTILINE | re.DOTALL)
+    assert shown.group(1) == text_of(f"web/sdk/{name}")

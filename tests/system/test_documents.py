@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 
 import jsonschema
 import pytest
@@ -164,3 +165,21 @@ def test_events_have_one_shape_for_each_type():
     event = REST["components"]["schemas"]["Event"]["oneOf"]
     types = [find(WRITTEN, one["$ref"], "openapi.yaml")[0]["properties"]["type"]["const"] for one in event]
     assert types == ["message", "member_added", "member_removed", "role_changed", "chat_updated"]
+
+
+def test_the_reference_page_is_what_the_documents_say():
+    written = subprocess.run([f"{ROOT}/api/reference"], capture_output=True, text=True, check=True).stdout
+    with open(f"{ROOT}/web/reference/index.html", encoding="utf-8") as page:
+        assert page.read() == written, "write it anew: make reference"
+
+
+TOUR = re.compile(r"^\| `(\w+)` \| `([^`]+)` \|", re.MULTILINE)
+
+
+def test_every_function_of_the_tour_is_where_the_tour_says():
+    with open(f"{ROOT}/docs/tour.md", encoding="utf-8") as file:
+        stops = TOUR.findall(file.read())
+    assert len(stops) > 30
+    for function, path in stops:
+        with open(f"{ROOT}/{path}", encoding="utf-8") as file:
+            assert re.search(rf"^[a-z].*\b{function}\(", file.read(), re.MULTILINE), f"{function} is not in {path}"
