@@ -69,6 +69,6 @@ demonstrate() {
     in your page:  $(public_url)/sdk/example.html, whose source is:
 
 TEXT
-    sed 's/^/        /' "$WEB_DIR/sdk/example.html" 2>/dev/null || true
+    sed 's/^/        /' -- "$WEB_DIR/sdk/example.html" "$WEB_DIR/sdk/example.js"
     printf '\n'
 }

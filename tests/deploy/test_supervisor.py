@@ -106,8 +106,9 @@ def test_a_second_request_to_stop_ends_the_patience(make):
 
 
 def test_a_front_door_with_a_plus_is_asked_first_and_awaited_last(make):
-    script = "sh -c 'trap \"echo asked; sleep 0.3; exit 0\" QUIT; while :; do sleep 0.05; done'"
+    script = "sh -c 'trap \"echo asked; sleep 0.3; exit 0\" QUIT; echo open; while :; do sleep 0.05; done'"
     one = make(sleepers("daemon") + f"door none always QUIT+ 5 TERM {script}\n").start()
+    until(lambda: "open" in one.log("door"), 10, "the door can be asked")
     one.stop()
     assert re.findall(r"(\w+) stopped", one.text()) == ["daemon", "door"]
     assert "asked" in one.log("door")
@@ -278,6 +279,7 @@ PRODUCTION = {"PARLEY_ENVIRONMENT": "production", "PARLEY_POSTGRES": "host=db", 
     ({"PARLEY_DELIVERY_ALLOWED_ORIGINS": "https://a.example, http://b.example"}, "https addresses only"),
     ({"PARLEY_TLS": ""}, "set PARLEY_TLS_CERTIFICATE and PARLEY_TLS_KEY"),
     ({"PARLEY_VARIANT": "asan"}, "set PARLEY_VARIANT=release"),
+    ({"PARLEY_DEMONSTRATION": "1"}, "unset PARLEY_DEMONSTRATION"),
 ])
 def test_production_refuses_what_suits_a_demonstration(make, change, words):
     answer = make(sleepers("a")).deploy("supervisor", "run", **{**PRODUCTION, **change})
