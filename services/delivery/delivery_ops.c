@@ -82,11 +82,56 @@ static void on_auth(struct op_call *call)
 static void on_send(struct op_call *call)
 {
     struct chat_content content;
-    int64_t chat_id = json_take_id(&call->reader, "chat", JSON_REQUIRED);
+    struct delivery_submission message = {.type = CHAT_EVENT_MESSAGE, .id = call->id};
+    message.chat_id = json_take_id(&call->reader, "chat", JSON_REQUIRED);
     chat_content_take(&call->reader, &content);
+    message.target = content.reply_to;
+    message.client_id = content.client_id;
+    message.body = content.body;
+    message.detail = buffer_text(&content.detail);
     if (finish(call))
-        delivery_send_message(call->service->sends, call->connection, call->id, chat_id, &content);
+        delivery_send(call->service->sends, call->connection, &message);
     chat_content_deinit(&content);
+}
+
+/* What is done to a message, with the fields that all of these have. */
+static struct delivery_submission take_action(struct op_call *call, enum chat_event_type type)
+{
+    struct delivery_submission action = {.type = type, .id = call->id};
+    action.chat_id = json_take_id(&call->reader, "chat", JSON_REQUIRED);
+    action.target = json_take_number(&call->reader, "seq", JSON_REQUIRED, 1, MAX_NUMBER);
+    return action;
+}
+
+static void on_edit(struct op_call *call)
+{
+    struct delivery_submission edit = take_action(call, CHAT_EVENT_EDIT);
+    edit.body = chat_content_take_body(&call->reader);
+    if (finish(call))
+        delivery_send(call->service->sends, call->connection, &edit);
+}
+
+static void on_delete(struct op_call *call)
+{
+    struct delivery_submission deletion = take_action(call, CHAT_EVENT_DELETE);
+    if (finish(call))
+        delivery_send(call->service->sends, call->connection, &deletion);
+}
+
+static void on_react(struct op_call *call)
+{
+    struct delivery_submission reaction = take_action(call, CHAT_EVENT_REACTION);
+    struct buffer detail = BUFFER_EMPTY;
+    struct text emoji = json_take_text(&call->reader, "emoji", JSON_REQUIRED, 1, CHAT_EMOJI_BYTES);
+    bool on = json_take_bool(&call->reader, "on", JSON_REQUIRED);
+    if (!call->reader.failed && !chat_content_is_emoji(emoji))
+        json_reader_fail(&call->reader, "emoji", "must not have control characters");
+    if (finish(call)) {
+        chat_content_put_reaction(&detail, emoji, on);
+        reaction.detail = buffer_text(&detail);
+        delivery_send(call->service->sends, call->connection, &reaction);
+    }
+    buffer_deinit(&detail);
 }
 
 static void answer_ok(struct op_call *call)
@@ -121,8 +166,10 @@ static void on_ping(struct op_call *call)
 }
 
 static const struct op ops[] = {
-    {"auth", true, false, on_auth},  {"send", false, true, on_send},  {"ack", false, false, on_ack},
-    {"read", false, false, on_read}, {"ping", false, false, on_ping},
+    {"auth", true, false, on_auth},      {"send", false, true, on_send},
+    {"ack", false, false, on_ack},       {"read", false, false, on_read},
+    {"ping", false, false, on_ping},     {"edit", false, false, on_edit},
+    {"delete", false, false, on_delete}, {"react", false, false, on_react},
 };
 
 /* --- dispatch --- */
@@ -142,7 +189,8 @@ static void dispatch(struct op_call *call, const struct op *op)
         delivery_ws_close(call->service->ws, call->connection, CLOSE_NOT_AUTHENTICATED,
                           "auth comes first");
     } else if (op == NULL) {
-        fail(call, PROBLEM_BAD_REQUEST, "/op: must be one of auth, send, ack, read, ping");
+        fail(call, PROBLEM_BAD_REQUEST,
+             "/op: must be one of auth, send, ack, read, ping, edit, delete, react");
     } else if (!is_new && op->before_auth) {
         fail(call, PROBLEM_BAD_REQUEST, "/op: this connection is authenticated already");
     } else if (op->needs_id && call->id.data == NULL && !call->reader.failed) {

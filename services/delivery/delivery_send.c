@@ -1,6 +1,7 @@
 /* A queue of messages; the first `asked` of them are in the request that is in flight or being retried. */
 #include "services/delivery/delivery_send.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "services/delivery/delivery_frames.h"
@@ -13,10 +14,12 @@
 #define MAX_BATCH_BYTES (4 << 20)
 #define RETRY_MS        100
 #define SECOND_US       INT64_C(1000000)
+#define RANDOM_BYTES    16 /* of the client_id of what is done to a message */
 
 struct message {
     struct connection *connection; /* held */
-    int64_t chat_id, sender_id;
+    enum chat_event_type type;
+    int64_t chat_id, sender_id, target;
     int64_t deadline_ms;
     int64_t arrived_us;
     struct text id, client_id, body, detail; /* in `bytes` */
@@ -30,15 +33,17 @@ struct delivery_sends {
     struct message **end;
     size_t count;
     size_t asked;      /* messages in the request in flight */
+    size_t most;       /* of the next request: fewer while one that chat refuses is looked for */
     uint32_t give_ups; /* rounds of giving up so far */
     struct loop_deferred *flush;
     struct loop_timer *retry; /* also sweeps the deadlines while chat does not answer */
 };
 
-static struct metric sends_total = {.name = "parley_delivery_sends_total",
-                                    .labels = "",
-                                    .help = "Messages of clients that were taken.",
-                                    .kind = METRIC_COUNTER};
+static struct metric sends_total = {
+    .name = "parley_delivery_sends_total",
+    .labels = "",
+    .help = "Messages of clients, and what they did to messages, that were taken.",
+    .kind = METRIC_COUNTER};
 static struct metric limited_total = {.name = "parley_delivery_sends_limited_total",
                                       .labels = "",
                                       .help = "Messages that came too fast.",
@@ -51,6 +56,11 @@ static struct metric retries_total = {.name = "parley_delivery_append_retries_to
                                       .labels = "",
                                       .help = "Append requests that were not answered.",
                                       .kind = METRIC_COUNTER};
+static struct metric refused_total = {
+    .name = "parley_delivery_append_refused_total",
+    .labels = "",
+    .help = "Append requests that chat refused as a whole: one of their items is to blame.",
+    .kind = METRIC_COUNTER};
 static struct metric send_time = {.name = "parley_delivery_send_seconds",
                                   .labels = "",
                                   .help = "Time from a message to its ok.",
@@ -58,15 +68,38 @@ static struct metric send_time = {.name = "parley_delivery_send_seconds",
 
 /* --- answers --- */
 
-static const char *detail_of(enum problem problem)
+/* What is said to each kind; NULL: the problem's own words. */
+struct refusal {
+    const char *bad_request, *forbidden, *conflict, *unavailable;
+};
+#define SAY_IT_AGAIN "The log cannot be reached. It may have happened; say it again."
+#define NO_MESSAGE   "/seq: is not that of a message of this chat"
+
+static const struct refusal refusals[] = {
+    [CHAT_EVENT_MESSAGE] = {"/reply_to: must not be above the chat's last",
+                            "Readers do not write in this chat.",
+                            "Another message was sent with this client_id.",
+                            "The log cannot be reached. Send it again with the same client_id."},
+    [CHAT_EVENT_EDIT] = {NO_MESSAGE, "Only who sent a message edits it, and readers do not write.",
+                         "The message was deleted.", SAY_IT_AGAIN},
+    [CHAT_EVENT_DELETE] = {NO_MESSAGE, "Only who sent a message and admins delete it.",
+                           "The message was deleted before.", SAY_IT_AGAIN},
+    [CHAT_EVENT_REACTION] = {NO_MESSAGE, "Readers do not react in this chat.",
+                             "The message was deleted.", SAY_IT_AGAIN},
+};
+
+static const char *detail_of(enum chat_event_type type, enum problem problem)
 {
+    const struct refusal *refusal = &refusals[type];
     switch (problem) {
+    case PROBLEM_BAD_REQUEST:
+        return refusal->bad_request;
     case PROBLEM_CONFLICT:
-        return "Another message was sent with this client_id.";
+        return refusal->conflict;
     case PROBLEM_FORBIDDEN:
-        return "Readers do not write in this chat.";
+        return refusal->forbidden;
     case PROBLEM_UNAVAILABLE:
-        return "The log cannot be reached. Send it again with the same client_id.";
+        return refusal->unavailable;
     default:
         return NULL;
     }
@@ -85,19 +118,21 @@ static void answer(struct delivery_sends *sends, struct message *message,
                    const struct chat_append_result *result)
 {
     struct connection *connection = message->connection;
-    if (result->problem == PROBLEM_NONE)
+    enum problem problem = (enum problem)result->problem;
+    if (problem != PROBLEM_NONE)
+        delivery_frames_error(connection, message->id, problem, detail_of(message->type, problem),
+                              0);
+    else if (message->id.data != NULL)
         delivery_frames_ok_send(connection, message->id, message->chat_id, result->seq,
                                 result->at_ms);
-    else
-        delivery_frames_error(connection, message->id, (enum problem)result->problem,
-                              detail_of((enum problem)result->problem), 0);
     metric_observe_us(&send_time, clock_monotonic_us() - message->arrived_us);
     end_message(sends, message);
 }
 
-static void answer_unavailable(struct delivery_sends *sends, struct message *message)
+static void answer_problem(struct delivery_sends *sends, struct message *message,
+                           enum problem problem)
 {
-    struct chat_append_result result = {.problem = PROBLEM_UNAVAILABLE};
+    struct chat_append_result result = {.problem = problem};
     answer(sends, message, &result);
 }
 
@@ -139,6 +174,16 @@ static void take_results(struct delivery_sends *sends, const struct chat_append_
     loop_timer_start(sends->retry, RETRY_MS);
 }
 
+/* Nothing of the request has happened, and one of its items is to blame: it must not keep the others waiting. */
+static void take_refusal(struct delivery_sends *sends, size_t asked, enum problem problem)
+{
+    metric_add(&refused_total, 1);
+    if (asked == 1)
+        answer_problem(sends, take_first(sends), problem);
+    else
+        sends->most = asked / 2;
+}
+
 static void on_appended(void *context, const struct rpc_result *result)
 {
     struct delivery_sends *sends = context;
@@ -146,7 +191,10 @@ static void on_appended(void *context, const struct rpc_result *result)
     size_t asked = sends->asked;
     sends->asked = 0;
     if (result->outcome == RPC_OK && reply->results_count == asked) {
+        sends->most = sends->most < CHAT_MAX_BATCH / 2 ? 2 * sends->most : CHAT_MAX_BATCH;
         take_results(sends, reply);
+    } else if (result->outcome == RPC_REFUSED && asked > 0) {
+        take_refusal(sends, asked, result->problem);
     } else {
         metric_add(&retries_total, 1);
         loop_timer_start(sends->retry, RETRY_MS);
@@ -157,14 +205,15 @@ static void on_appended(void *context, const struct rpc_result *result)
 static size_t fill_request(struct delivery_sends *sends, struct chat_message *messages)
 {
     size_t count = 0, bytes = 0;
-    for (struct message *message = sends->first; message != NULL && count < CHAT_MAX_BATCH;
+    for (struct message *message = sends->first; message != NULL && count < sends->most;
          message = message->next) {
         bytes += message->body.length + message->detail.length;
         if (count > 0 && bytes > MAX_BATCH_BYTES)
             break;
         messages[count++] = (struct chat_message){.chat_id = message->chat_id,
                                                   .sender_id = message->sender_id,
-                                                  .type = CHAT_EVENT_MESSAGE,
+                                                  .type = message->type,
+                                                  .target = message->target,
                                                   .client_id = message->client_id,
                                                   .body = message->body,
                                                   .detail = message->detail};
@@ -199,7 +248,7 @@ static void give_up_expired(struct delivery_sends *sends, int64_t now_ms)
         }
         connection->given_up_round = sends->give_ups;
         *link = message->next;
-        answer_unavailable(sends, message);
+        answer_problem(sends, message, PROBLEM_UNAVAILABLE);
     }
     sends->end = link;
 }
@@ -239,25 +288,47 @@ static struct text put(char **at, struct text source)
     return copy;
 }
 
-static void queue_message(struct delivery_sends *sends, struct connection *connection,
-                          struct text id, int64_t chat_id, const struct chat_content *content)
+/* So that it is done once, however often it is asked for. `space` must outlive the text. */
+static struct text client_id_of(const struct delivery_submission *submission,
+                                char space[2 * RANDOM_BYTES + 1])
 {
-    struct text detail = buffer_text(&content->detail);
-    size_t bytes = id.length + content->client_id.length + content->body.length + detail.length;
+    unsigned char bytes[RANDOM_BYTES];
+    if (submission->type == CHAT_EVENT_MESSAGE)
+        return submission->client_id;
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2hex(space, 2 * RANDOM_BYTES + 1, bytes, sizeof bytes);
+    return (struct text){space, 2 * RANDOM_BYTES};
+}
+
+static struct message *make_message(struct connection *connection,
+                                    const struct delivery_submission *submission)
+{
+    char space[2 * RANDOM_BYTES + 1];
+    struct text client_id = client_id_of(submission, space);
+    size_t bytes = submission->id.length + client_id.length + submission->body.length +
+                   submission->detail.length;
     struct message *message = mem_alloc(sizeof *message + bytes);
     char *at = message->bytes;
     *message =
         (struct message){.connection = connection,
-                         .chat_id = chat_id,
+                         .type = submission->type,
+                         .chat_id = submission->chat_id,
                          .sender_id = connection->user_id,
+                         .target = submission->target,
                          .deadline_ms = clock_monotonic_ms() + delivery_settings.send_deadline_ms,
                          .arrived_us = clock_monotonic_us()};
-    message->id = put(&at, id);
-    message->client_id = put(&at, content->client_id);
-    message->body = put(&at, content->body);
-    message->detail = put(&at, detail);
-    delivery_ws_hold(connection);
-    connection->sends_in_flight++;
+    if (submission->id.data != NULL)
+        message->id = put(&at, submission->id);
+    message->client_id = put(&at, client_id);
+    message->body = put(&at, submission->body);
+    message->detail = put(&at, submission->detail);
+    return message;
+}
+
+static void queue_message(struct delivery_sends *sends, struct message *message)
+{
+    delivery_ws_hold(message->connection);
+    message->connection->sends_in_flight++;
     *sends->end = message;
     sends->end = &message->next;
     sends->count++;
@@ -266,11 +337,11 @@ static void queue_message(struct delivery_sends *sends, struct connection *conne
     loop_deferred_request(sends->flush);
 }
 
-void delivery_send_message(struct delivery_sends *sends, struct connection *connection,
-                           struct text id, int64_t chat_id, const struct chat_content *content)
+void delivery_send(struct delivery_sends *sends, struct connection *connection,
+                   const struct delivery_submission *submission)
 {
     if (sends->count >= (size_t)delivery_settings.max_queued_sends) {
-        delivery_frames_error(connection, id, PROBLEM_UNAVAILABLE,
+        delivery_frames_error(connection, submission->id, PROBLEM_UNAVAILABLE,
                               "Too many messages wait for the log.", 1);
         return;
     }
@@ -279,11 +350,11 @@ void delivery_send_message(struct delivery_sends *sends, struct connection *conn
         wait_s = must_wait_s(connection->device);
     if (wait_s > 0) {
         metric_add(&limited_total, 1);
-        delivery_frames_error(connection, id, PROBLEM_RATE_LIMITED, "You are sending too fast.",
-                              wait_s);
+        delivery_frames_error(connection, submission->id, PROBLEM_RATE_LIMITED,
+                              "You are sending too fast.", wait_s);
         return;
     }
-    queue_message(sends, connection, id, chat_id, content);
+    queue_message(sends, make_message(connection, submission));
 }
 
 bool delivery_sends_are_empty(const struct delivery_sends *sends)
@@ -296,12 +367,14 @@ struct delivery_sends *delivery_sends_create(struct delivery_service *service)
     struct delivery_sends *sends = mem_zalloc(sizeof *sends);
     sends->service = service;
     sends->end = &sends->first;
+    sends->most = CHAT_MAX_BATCH;
     sends->flush = loop_deferred_create(service->loop, on_flush, sends);
     sends->retry = loop_timer_create(service->loop, on_retry, sends);
     metrics_register(&sends_total);
     metrics_register(&limited_total);
     metrics_register(&queue_gauge);
     metrics_register(&retries_total);
+    metrics_register(&refused_total);
     metrics_register(&send_time);
     return sends;
 }

@@ -26,13 +26,15 @@ static void put_name(struct buffer *detail, const char *name)
     buffer_append_string(detail, "\":");
 }
 
-static void take_reply_to(struct json_reader *reader, struct buffer *detail)
+/* The seq; 0: it is no reply. */
+static int64_t take_reply_to(struct json_reader *reader, struct buffer *detail)
 {
     int64_t seq = json_take_number(reader, "reply_to", JSON_OPTIONAL, 1, MAX_SEQ);
     if (seq == 0)
-        return;
+        return 0;
     put_name(detail, "reply_to");
     buffer_append_number(detail, seq);
+    return seq;
 }
 
 static void take_mentions(struct json_reader *reader, struct buffer *detail)
@@ -99,7 +101,7 @@ void chat_content_take(struct json_reader *reader, struct chat_content *content_
     *content_out = (struct chat_content){.detail = BUFFER_EMPTY};
     content_out->client_id =
         json_take_text(reader, "client_id", JSON_REQUIRED, 1, limits.max_client_id_bytes);
-    take_reply_to(reader, &content_out->detail);
+    content_out->reply_to = take_reply_to(reader, &content_out->detail);
     take_mentions(reader, &content_out->detail);
     size_t attachment_count = take_attachments(reader, &content_out->detail);
     content_out->body = take_body(reader, attachment_count);
@@ -110,4 +112,32 @@ void chat_content_take(struct json_reader *reader, struct chat_content *content_
 void chat_content_deinit(struct chat_content *content)
 {
     buffer_deinit(&content->detail);
+}
+
+/* --- what is done to a message --- */
+
+struct text chat_content_take_body(struct json_reader *reader)
+{
+    return take_body(reader, 0);
+}
+
+bool chat_content_is_emoji(struct text emoji)
+{
+    if (emoji.length == 0 || emoji.length > CHAT_EMOJI_BYTES || !text_is_utf8(emoji))
+        return false;
+    for (size_t i = 0; i < emoji.length; i++) {
+        unsigned char byte = (unsigned char)emoji.data[i];
+        bool is_c1 = byte == 0xc2 && (unsigned char)emoji.data[i + 1] < 0xa0; /* U+0080 to U+009F */
+        if (byte < 0x20 || byte == 0x7f || is_c1)
+            return false;
+    }
+    return true;
+}
+
+void chat_content_put_reaction(struct buffer *detail, struct text emoji, bool on)
+{
+    put_name(detail, "emoji");
+    json_write_string(detail, emoji);
+    put_name(detail, "on");
+    buffer_append_string(detail, on ? "true" : "false");
 }

@@ -13,9 +13,12 @@ struct chat_content_limits {
 };
 void chat_content_set_limits(const struct chat_content_limits *limits);
 
+#define CHAT_EMOJI_BYTES 64
+
 struct chat_content {
     struct text client_id; /* 1 to 128 bytes */
     struct text body;      /* the object as the client wrote it; has a string "text" */
+    int64_t reply_to;      /* the seq that is in the detail too; 0: none */
     struct buffer detail;  /* `"reply_to":3,"mentions":["7"],"attachments":[…]` or empty; owned */
 };
 
@@ -23,5 +26,12 @@ struct chat_content {
  * together have at most CHAT_BODY_BYTES (proto/chat_protocol.h). The texts live as long as the reader's document. Free with chat_content_deinit, also after a mistake. */
 void chat_content_take(struct json_reader *reader, struct chat_content *content_out);
 void chat_content_deinit(struct chat_content *content);
+
+/* Takes a body alone, of an edit: a text that is not empty. */
+struct text chat_content_take_body(struct json_reader *reader);
+/* 1 to CHAT_EMOJI_BYTES bytes of UTF-8 without control characters: whether it is an emoji is nobody's business. */
+bool chat_content_is_emoji(struct text emoji);
+/* The detail of a reaction in its one form: `"emoji":"👍","on":true` */
+void chat_content_put_reaction(struct buffer *detail, struct text emoji, bool on);
 
 #endif

@@ -55,16 +55,27 @@ void delivery_auth_ask(struct delivery_auth *auth, struct connection *connection
     now->endings++;
 }
 
-void delivery_send_message(struct delivery_sends *sends, struct connection *connection,
-                           struct text id, int64_t chat_id, const struct chat_content *content)
+void delivery_send(struct delivery_sends *sends, struct connection *connection,
+                   const struct delivery_submission *submission)
 {
+    static const char *const names[] = {[CHAT_EVENT_MESSAGE] = "send",
+                                        [CHAT_EVENT_EDIT] = "edit",
+                                        [CHAT_EVENT_DELETE] = "delete",
+                                        [CHAT_EVENT_REACTION] = "react"};
+    bool is_message = submission->type == CHAT_EVENT_MESSAGE;
     (void)sends, (void)connection;
-    end_open("send");
-    check_op_id(id);
-    require(id.data != NULL && chat_id > 0);
-    require(content->client_id.length >= 1 && content->client_id.length <= 128);
-    require(content->body.length + content->detail.length <= CHAT_BODY_BYTES);
-    buffer_append_text(&now->told, content->body);
+    require(names[submission->type] != NULL);
+    end_open(names[submission->type]);
+    check_op_id(submission->id);
+    require(submission->chat_id > 0 && submission->target <= MAX_NUMBER);
+    require(is_message ? submission->id.data != NULL && submission->target >= 0
+                       : submission->target >= 1);
+    require(submission->client_id.length <= 128);
+    require((submission->client_id.length >= 1) == is_message);
+    require((submission->body.length > 0) == (is_message || submission->type == CHAT_EVENT_EDIT));
+    require(submission->body.length + submission->detail.length <= CHAT_BODY_BYTES);
+    buffer_append_text(&now->told, submission->body);
+    buffer_append_text(&now->told, submission->detail);
 }
 
 void delivery_receipts_read(struct delivery_receipts *receipts, struct connection *connection,

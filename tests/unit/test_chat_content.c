@@ -215,6 +215,75 @@ static void other_bounds_can_be_set(void **state)
     chat_content_set_limits(&defaults);
 }
 
+/* --- what is done to a message --- */
+
+static void an_edit_takes_a_body_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *pointer;
+    } cases[] = {
+        {"{\"body\":{\"text\":\"x\",\"own\":[1]}}", NULL},
+        {"{\"body\":{\"text\":\"\"}}", "/body/text"},
+        {"{\"body\":{}}", "/body/text"},
+        {"{\"body\":\"x\"}", "/body"},
+        {"{}", "/body"},
+        {"{\"body\":{\"text\":\"x\"},\"client_id\":\"c\"}", "/client_id"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct json_document *edit = json_parse(text_of(cases[i].json), &fault);
+        struct json_reader reader = json_reader_start(edit, "");
+        struct text body = chat_content_take_body(&reader);
+        bool is_good = json_reader_finish(&reader, &fault);
+        assert_int_equal(is_good, cases[i].pointer == NULL);
+        if (is_good)
+            assert_true(text_is(body, "{\"text\":\"x\",\"own\":[1]}"));
+        else
+            assert_string_equal(fault.pointer, cases[i].pointer);
+        json_destroy(&edit);
+    }
+}
+
+static void what_a_message_replies_to_is_told_beside_the_detail(void **state)
+{
+    (void)state;
+    assert_true(take(START ",\"reply_to\":12}"));
+    assert_int_equal(content.reply_to, 12);
+    assert_true(text_is(buffer_text(&content.detail), "\"reply_to\":12"));
+    forget();
+    assert_true(take(START "}"));
+    assert_int_equal(content.reply_to, 0);
+    forget();
+}
+
+static void an_emoji_is_some_bytes_of_text_without_control_characters(void **state)
+{
+    (void)state;
+    static const char bell[] = "\a";
+    char longest[CHAT_EMOJI_BYTES + 2];
+    memset(longest, 'x', sizeof longest);
+    assert_true(chat_content_is_emoji((struct text){longest, CHAT_EMOJI_BYTES}));
+    assert_false(chat_content_is_emoji((struct text){longest, CHAT_EMOJI_BYTES + 1}));
+    static const char *const good[] = {"\xf0\x9f\x91\x8d", "+1", " ", "\xc2\xa0", "\"", "\\"};
+    static const char *const bad[] = {"", bell, "a\nb", "\x7f", "\xc2\x80", "x\xc2\x9f", "\xff"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(chat_content_is_emoji(text_of(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(chat_content_is_emoji(text_of(bad[i])));
+}
+
+static void a_reaction_has_one_form(void **state)
+{
+    (void)state;
+    struct buffer detail = BUFFER_EMPTY;
+    chat_content_put_reaction(&detail, TEXT_LITERAL("a\"b"), true);
+    assert_true(text_is(buffer_text(&detail), "\"emoji\":\"a\\\"b\",\"on\":true"));
+    buffer_clear(&detail);
+    chat_content_put_reaction(&detail, TEXT_LITERAL("\xf0\x9f\x91\x8d"), false);
+    assert_true(text_is(buffer_text(&detail), "\"emoji\":\"\xf0\x9f\x91\x8d\",\"on\":false"));
+    buffer_deinit(&detail);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +296,10 @@ int main(void)
         cmocka_unit_test(mentions_are_bounded),
         cmocka_unit_test(the_whole_message_fits_the_log),
         cmocka_unit_test(other_bounds_can_be_set),
+        cmocka_unit_test(an_edit_takes_a_body_and_nothing_else),
+        cmocka_unit_test(what_a_message_replies_to_is_told_beside_the_detail),
+        cmocka_unit_test(an_emoji_is_some_bytes_of_text_without_control_characters),
+        cmocka_unit_test(a_reaction_has_one_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
