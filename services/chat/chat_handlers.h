@@ -29,6 +29,10 @@ void chat_heads_rpc(struct chat_service *service, struct rpc_exchange *exchange,
                     const struct chat_heads_request *request);
 void chat_events_rpc(struct chat_service *service, struct rpc_exchange *exchange,
                      const struct chat_events_request *request);
+void chat_roles_rpc(struct chat_service *service, struct rpc_exchange *exchange,
+                    const struct chat_roles_request *request);
+void chat_companions_rpc(struct chat_service *service, struct rpc_exchange *exchange,
+                         const struct chat_companions_request *request);
 
 /* --- the servers --- */
 struct http_server *chat_http_create(struct chat_service *service, char *message_out,

@@ -20,6 +20,8 @@ struct read_question {
         chat_on_feed on_feed;
         chat_on_heads on_heads;
         chat_on_rosters on_rosters;
+        chat_on_roles on_roles;
+        chat_on_companions on_companions;
     } answer;
     void *context;
     int64_t chat_id;

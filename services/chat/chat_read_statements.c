@@ -137,6 +137,25 @@ const struct pg_statement chat_read_statements[] = {
                                      "left join chat.member m on m.partition = a.partition and "
                                      "m.chat_id = a.chat_id "
                                      "and (m.to_seq = 0 or m.to_seq >= a.from_seq) order by a.ord"},
+    /* In a direct chat, which has no third, the other one has the smaller id or the larger. */
+    {"roles",
+     "select case when m.is_member is null or c.deleted then 0 when m.is_member then 2 else 1 end, "
+     "coalesce(m.role, 0), c.blocked <> 0 and (c.blocked >> (case when exists (select from "
+     "chat.member o where o.partition = a.partition and o.chat_id = a.chat_id "
+     "and o.user_id < a.user_id) then 1 else 0 end)) & 1 = 1 "
+     "from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality a (partition, chat_id, "
+     "user_id, ord) "
+     "left join chat.chat c on c.partition = a.partition and c.chat_id = a.chat_id "
+     "cross join lateral (select bool_or(s.to_seq = 0) as is_member, "
+     "max(s.role) filter (where s.to_seq = 0) as role from chat.member s "
+     "where s.partition = a.partition and s.chat_id = a.chat_id and s.user_id = a.user_id) m "
+     "order by a.ord"},
+    {"companions",
+     "select exists (select from chat.member m join chat.member o on o.user_id = a.other_id "
+     "and o.partition = m.partition and o.chat_id = m.chat_id and o.to_seq = 0 "
+     "where m.user_id = a.user_id and m.to_seq = 0) "
+     "from unnest($1::bigint[], $2::bigint[]) with ordinality a (user_id, other_id, ord) "
+     "order by a.ord"},
     {"note_poison", "insert into chat.poison as p (partition, chat_id, seq, reason) "
                     "values ($1::bigint, $2::bigint, $3::bigint, $4::text) "
                     "on conflict (partition, chat_id, seq) do update set reason = excluded.reason, "

@@ -118,4 +118,16 @@ typedef void (*chat_on_rosters)(void *context, enum problem problem,
 void chat_read_rosters(struct chat_read_store *store, const struct chat_roster_ask *asks,
                        size_t count, chat_on_rosters on_rosters, void *context);
 
+typedef void (*chat_on_roles)(void *context, enum problem problem,
+                              const struct chat_role_answer *answers, size_t count);
+/* In the order asked. */
+void chat_read_roles(struct chat_read_store *store, const struct chat_role_ask *asks, size_t count,
+                     chat_on_roles on_roles, void *context);
+
+typedef void (*chat_on_companions)(void *context, enum problem problem, const int64_t *shared,
+                                   size_t count);
+/* In the order asked: 1 where the two share a chat. Each pair costs at most a look at every chat of its first. */
+void chat_read_companions(struct chat_read_store *store, const struct chat_pair *pairs,
+                          size_t count, chat_on_companions on_companions, void *context);
+
 #endif

@@ -19,6 +19,8 @@ HANDLER(members)
 HANDLER(feed)
 HANDLER(heads)
 HANDLER(events)
+HANDLER(roles)
+HANDLER(companions)
 
 #define SERVE(service_, name_, number_) RPC_SERVE(service_, name_, number_, on_##name_),
 static const struct rpc_method methods[] = {CHAT_METHODS(SERVE)};

@@ -161,6 +161,26 @@ CODEC_DECLARE(chat_events_request, CHAT_EVENTS_REQUEST_FIELDS)
 #define CHAT_EVENTS_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, events, chat_event, CHAT_MAX_BATCH)
 CODEC_DECLARE(chat_events_reply, CHAT_EVENTS_REPLY_FIELDS)
 
+/* roles: what each of these users is to a chat now, for what is not in the log (watching, typing). In the order asked. */
+#define CHAT_ROLE_ASK_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) ID(T, chat_id) ID(T, user_id)
+CODEC_DECLARE(chat_role_ask, CHAT_ROLE_ASK_FIELDS)
+#define CHAT_ROLES_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, asks, chat_role_ask, 4096)
+CODEC_DECLARE(chat_roles_request, CHAT_ROLES_REQUEST_FIELDS)
+#define CHAT_ROLE_ANSWER_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
+    NUMBER(T, problem) /* enum problem: PROBLEM_NONE for a member, PROBLEM_NOT_MEMBER, PROBLEM_NOT_FOUND */ \
+    NUMBER(T, writing) /* a member's, PROBLEM_NONE: may write; PROBLEM_FORBIDDEN, PROBLEM_BLOCKED */
+CODEC_DECLARE(chat_role_answer, CHAT_ROLE_ANSWER_FIELDS)
+#define CHAT_ROLES_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, answers, chat_role_answer, 4096)
+CODEC_DECLARE(chat_roles_reply, CHAT_ROLES_REPLY_FIELDS)
+
+/* companions: which of these pairs of users share a chat now? */
+#define CHAT_PAIR_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) ID(T, user_id) ID(T, other_id)
+CODEC_DECLARE(chat_pair, CHAT_PAIR_FIELDS)
+#define CHAT_COMPANIONS_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, pairs, chat_pair, 1024)
+CODEC_DECLARE(chat_companions_request, CHAT_COMPANIONS_REQUEST_FIELDS)
+#define CHAT_COMPANIONS_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) IDS(T, shared, 1024) /* 1: they do, else 0; in the order asked */
+CODEC_DECLARE(chat_companions_reply, CHAT_COMPANIONS_REPLY_FIELDS)
+
 /* Published on chat.pub, gathered per commit and per turn: committed batches of several partitions, the heads (on a
  * timer, 200 ms, with no batches), and receipts that moved (ephemeral). */
 #define CHAT_NEWS_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
@@ -171,7 +191,7 @@ CODEC_DECLARE(chat_news, CHAT_NEWS_FIELDS)
 
 #define CHAT_METHODS(X)                                                                                    \
     X(chat, append, 1) X(chat, apply, 2) X(chat, receipts, 3) X(chat, summaries, 4) X(chat, members, 5)    \
-    X(chat, feed, 6) X(chat, heads, 7) X(chat, events, 8)
+    X(chat, feed, 6) X(chat, heads, 7) X(chat, events, 8) X(chat, roles, 9) X(chat, companions, 10)
 /* clang-format on */
 
 RPC_DECLARE_METHOD(chat, append)
@@ -182,5 +202,7 @@ RPC_DECLARE_METHOD(chat, members)
 RPC_DECLARE_METHOD(chat, feed)
 RPC_DECLARE_METHOD(chat, heads)
 RPC_DECLARE_METHOD(chat, events)
+RPC_DECLARE_METHOD(chat, roles)
+RPC_DECLARE_METHOD(chat, companions)
 
 #endif

@@ -35,6 +35,8 @@ static const struct protocol_method chat_methods[] = {
      "the committed events of a partition above an offset, in order, without a gap"},
     {&chat_heads_method, "the committed head of every partition"},
     {&chat_events_method, "the content of events that an inbox refers to"},
+    {&chat_roles_method, "what users are to chats now, and whether they may write"},
+    {&chat_companions_method, "which of these pairs of users share a chat now"},
 };
 
 #define X(...) +1

@@ -20,7 +20,7 @@
 #include "shared/base/mem.h"
 #include "shared/daemon/daemon.h"
 
-enum { ANNA = 11, BEN = 22, CARL = 33, STRANGER = 99, GROUP = 1001, SHARED = 1002 };
+enum { ANNA = 11, BEN = 22, CARL = 33, STRANGER = 99, GROUP = 1001, SHARED = 1002, DIRECT = 1003 };
 
 static char folder[] = "/tmp/parley-chat-XXXXXX";
 static char conninfo[128];
@@ -711,6 +711,95 @@ static void a_deleted_chat_is_not_there_for_anybody(void **state)
 }
 
 /* The tests build on each other: one story in one database. */
+static struct chat_role_answer roles[8];
+static int64_t shared_pairs[8];
+
+static void on_roles(void *context, enum problem problem, const struct chat_role_answer *answers,
+                     size_t count)
+{
+    (void)context;
+    assert_int_equal(problem, PROBLEM_NONE);
+    memcpy(roles, answers, count * sizeof *answers);
+    answered = true;
+    loop_stop(loop);
+}
+
+static void on_companions(void *context, enum problem problem, const int64_t *shared, size_t count)
+{
+    (void)context;
+    assert_int_equal(problem, PROBLEM_NONE);
+    memcpy(shared_pairs, shared, count * sizeof *shared);
+    answered = true;
+    loop_stop(loop);
+}
+
+static void make_direct_chat(int64_t blocked)
+{
+    struct chat_change_member members[] = {{ANNA, CHAT_ROLE_MEMBER}, {BEN, CHAT_ROLE_MEMBER}};
+    struct chat_apply_request changes[] = {
+        {.change_kind = CHAT_CHANGE_CREATED,
+         .kind = CHAT_DIRECT,
+         .members = members,
+         .members_count = 2},
+        {.change_kind = CHAT_CHANGE_BLOCKS, .kind = CHAT_DIRECT, .blocked = blocked}};
+    for (int i = 0; i < 2; i++) {
+        changes[i].chat_id = DIRECT;
+        changes[i].version = i + 1;
+        changes[i].by_id = ANNA;
+        changes[i].history = CHAT_HISTORY_JOINED;
+        struct chat_item item = {.kind = CHAT_ITEM_CHANGE, .change = &changes[i]};
+        commit_items(&item, 1);
+        assert_int_equal(item.outcome.problem, PROBLEM_NONE);
+    }
+}
+
+static void a_role_is_what_a_user_is_to_a_chat_now_and_whether_they_may_write(void **state)
+{
+    (void)state;
+    struct chat_change_member reader = {BEN, CHAT_ROLE_READER};
+    make_direct_chat(2); /* the larger id may not write */
+    commit_change(GROUP, CHAT_CHANGE_MEMBERS, &reader, 1);
+    static const struct {
+        struct chat_role_ask ask;
+        enum problem problem, writing;
+    } cases[] = {
+        {{GROUP, ANNA}, PROBLEM_NONE, PROBLEM_NONE},
+        {{GROUP, BEN}, PROBLEM_NONE, PROBLEM_FORBIDDEN},
+        {{GROUP, STRANGER}, PROBLEM_NOT_FOUND, PROBLEM_NONE},
+        {{SHARED, CARL}, PROBLEM_NOT_MEMBER, PROBLEM_NONE},
+        {{4711, ANNA}, PROBLEM_NOT_FOUND, PROBLEM_NONE},
+        {{DIRECT, ANNA}, PROBLEM_NONE, PROBLEM_NONE},
+        {{DIRECT, BEN}, PROBLEM_NONE, PROBLEM_BLOCKED},
+    };
+    enum { COUNT = sizeof cases / sizeof cases[0] };
+    struct chat_role_ask asks[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        asks[i] = cases[i].ask;
+    chat_read_roles(reads, asks, COUNT, on_roles, NULL);
+    wait_for_answer();
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(roles[i].problem, cases[i].problem);
+        assert_int_equal(roles[i].writing, cases[i].writing);
+    }
+}
+
+static void companions_are_those_who_are_members_of_one_chat_now(void **state)
+{
+    (void)state;
+    struct chat_change_member carl = {CARL, CHAT_ROLE_MEMBER};
+    const struct chat_pair pairs[] = {{ANNA, BEN},      {BEN, ANNA},      {CARL, BEN},
+                                      {ANNA, STRANGER}, {STRANGER, ANNA}, {ANNA, ANNA}};
+    static const int64_t want[] = {1, 1, 1, 0, 0, 1};
+    commit_change(GROUP, CHAT_CHANGE_MEMBERS, &carl, 1);
+    chat_read_companions(reads, pairs, 6, on_companions, NULL);
+    wait_for_answer();
+    assert_memory_equal(shared_pairs, want, sizeof want);
+    commit_change(GROUP, CHAT_CHANGE_REMOVED, &carl, 1);
+    chat_read_companions(reads, pairs + 2, 1, on_companions, NULL);
+    wait_for_answer();
+    assert_int_equal(shared_pairs[0], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +824,8 @@ int main(void)
         cmocka_unit_test(watermarks_never_go_back_and_read_moves_delivered),
         cmocka_unit_test(watermarks_above_the_head_and_of_others_are_refused),
         cmocka_unit_test(several_receipts_of_one_member_in_a_write_are_merged),
+        cmocka_unit_test(a_role_is_what_a_user_is_to_a_chat_now_and_whether_they_may_write),
+        cmocka_unit_test(companions_are_those_who_are_members_of_one_chat_now),
         cmocka_unit_test(a_deleted_chat_is_not_there_for_anybody),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
