@@ -29,6 +29,7 @@ enum close_code {
 };
 
 struct device;
+struct delivery_watch_set;
 struct delivery_ws;
 
 struct connection {
@@ -58,6 +59,9 @@ struct connection {
     int64_t deadline_ms; /* HANDSHAKE, NEW, AUTHENTICATING, CLOSING: closed then */
     int64_t progress_ms; /* blocked: when the socket last took something */
     int64_t violations_from_ms;
+    int64_t live_full_us;               /* token bucket of delivery_live.c */
+    struct delivery_watch_set *watches; /* NULL: it watches no chat */
+    uint32_t watch_questions;           /* of delivery_watch_op.c, so far */
     struct websocket_decoder decoder;
     struct buffer input; /* the beginning of a frame or of the upgrade request */
     struct buffer output;

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "services/delivery/delivery_cursor.h"
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_park.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_rosters.h"
@@ -59,6 +60,8 @@ void delivery_fanout_event(struct delivery_service *service, struct delivery_eve
     const struct delivery_roster *roster =
         delivery_rosters_find(service->rosters, ref->chat_id, ref->seq);
     assert(roster != NULL);
+    if (event->mode != DELIVERY_PARK_ONLY)
+        delivery_live_event(service, event, roster);
     for (size_t i = 0; i < roster->span_count; i++)
         if (delivery_span_covers(&roster->spans[i], ref->seq))
             to_user(service, roster->spans[i].user_id, event);

@@ -57,10 +57,13 @@ static void add_limits(void)
                          ",\"max_client_id_bytes\":%" PRId64 ",\"max_op_id_bytes\":%" PRId64
                          ",\"window_events\":%" PRId64 ",\"max_inbox_events\":%" PRId64
                          ",\"sends_per_second\":%" PRId64 ",\"sends_burst\":%" PRId64
-                         ",\"max_sends_in_flight\":%" PRId64 "}",
+                         ",\"max_sends_in_flight\":%" PRId64 ",\"max_watched_chats\":%" PRId64
+                         ",\"live_ops_per_second\":%" PRId64 ",\"live_ops_burst\":%" PRId64 "}",
                          limits.max_frame_bytes, limits.max_text_bytes, limits.max_client_id_bytes,
                          limits.max_op_id_bytes, limits.window_events, limits.max_inbox_events,
-                         limits.sends_per_second, limits.sends_burst, limits.max_sends_in_flight);
+                         limits.sends_per_second, limits.sends_burst, limits.max_sends_in_flight,
+                         limits.max_watched_chats, limits.live_ops_per_second,
+                         limits.live_ops_burst);
 }
 
 void delivery_frames_ready(struct connection *connection, enum device_verdict verdict,

@@ -16,9 +16,11 @@
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_recovery.h"
 #include "services/delivery/delivery_revocation.h"
+#include "services/delivery/delivery_roles.h"
 #include "services/delivery/delivery_rosters.h"
 #include "services/delivery/delivery_send.h"
 #include "services/delivery/delivery_store.h"
+#include "services/delivery/delivery_watch.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
@@ -78,6 +80,8 @@ static void make_parts(struct delivery_service *service)
     service->auth = delivery_auth_create(service);
     service->sends = delivery_sends_create(service);
     service->receipts = delivery_receipts_create(service);
+    service->roles = delivery_roles_create(service);
+    service->watch = delivery_watch_create((size_t)delivery_settings.max_watches);
     service->revocation = delivery_revocation_create(service);
     service->poison = delivery_poison_create(service);
     service->feed = delivery_feed_create(service);
@@ -174,6 +178,8 @@ void delivery_life_stop(void *context)
     delivery_poison_destroy(&service->poison);
     delivery_sends_destroy(&service->sends);
     delivery_receipts_destroy(&service->receipts);
+    delivery_roles_destroy(&service->roles);
+    delivery_watch_destroy(&service->watch);
     delivery_auth_destroy(&service->auth);
     delivery_contents_destroy(&service->contents);
     delivery_park_destroy(&service->park);

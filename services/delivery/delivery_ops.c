@@ -3,10 +3,13 @@
 
 #include "services/delivery/delivery_auth.h"
 #include "services/delivery/delivery_frames.h"
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_send.h"
+#include "services/delivery/delivery_watch_op.h"
 #include "services/delivery/delivery_ws.h"
+#include "shared/base/mem.h"
 #include "shared/proto/chat_content.h"
 
 #define MAX_OP_BYTES    32
@@ -159,6 +162,31 @@ static void on_read(struct op_call *call)
         delivery_receipts_read(call->service->receipts, call->connection, call->id, chat_id, seq);
 }
 
+/* --- what lives as long as the connection --- */
+
+/* As finish(), and not too often. */
+static bool finish_live(struct op_call *call)
+{
+    if (!finish(call))
+        return false;
+    int64_t wait_s = delivery_live_wait_s(call->connection);
+    if (wait_s == 0)
+        return true;
+    delivery_frames_error(call->connection, call->id, PROBLEM_RATE_LIMITED,
+                          "You are saying too much.", wait_s);
+    return false;
+}
+
+static void on_watch(struct op_call *call)
+{
+    int64_t *chats;
+    size_t count = json_take_ids(&call->reader, "chats", JSON_REQUIRED,
+                                 (size_t)limits.max_watched_chats, &chats);
+    if (finish_live(call))
+        delivery_watch_ask(call->service, call->connection, call->id, chats, count);
+    mem_free(chats);
+}
+
 static void on_ping(struct op_call *call)
 {
     if (finish(call))
@@ -166,10 +194,15 @@ static void on_ping(struct op_call *call)
 }
 
 static const struct op ops[] = {
-    {"auth", true, false, on_auth},      {"send", false, true, on_send},
-    {"ack", false, false, on_ack},       {"read", false, false, on_read},
-    {"ping", false, false, on_ping},     {"edit", false, false, on_edit},
-    {"delete", false, false, on_delete}, {"react", false, false, on_react},
+    {"auth", .handler = on_auth, .before_auth = true},
+    {"send", .handler = on_send, .needs_id = true},
+    {"ack", .handler = on_ack},
+    {"read", .handler = on_read},
+    {"ping", .handler = on_ping},
+    {"edit", .handler = on_edit},
+    {"delete", .handler = on_delete},
+    {"react", .handler = on_react},
+    {"watch", .handler = on_watch},
 };
 
 /* --- dispatch --- */
@@ -190,7 +223,7 @@ static void dispatch(struct op_call *call, const struct op *op)
                           "auth comes first");
     } else if (op == NULL) {
         fail(call, PROBLEM_BAD_REQUEST,
-             "/op: must be one of auth, send, ack, read, ping, edit, delete, react");
+             "/op: must be one of auth, send, ack, read, ping, edit, delete, react, watch");
     } else if (!is_new && op->before_auth) {
         fail(call, PROBLEM_BAD_REQUEST, "/op: this connection is authenticated already");
     } else if (op->needs_id && call->id.data == NULL && !call->reader.failed) {

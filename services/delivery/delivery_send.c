@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "services/delivery/delivery_bucket.h"
 #include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_ws.h"
@@ -13,7 +14,6 @@
 
 #define MAX_BATCH_BYTES (4 << 20)
 #define RETRY_MS        100
-#define SECOND_US       INT64_C(1000000)
 #define RANDOM_BYTES    16 /* of the client_id of what is done to a message */
 
 struct message {
@@ -265,20 +265,6 @@ static void on_retry(void *context)
 
 /* --- a message --- */
 
-/* The token bucket as one number: when the bucket will be full again (the generic cell rate algorithm). Returns 0, or
- * the seconds after which there is room. */
-static int64_t must_wait_s(struct device *device)
-{
-    int64_t now_us = clock_monotonic_us();
-    int64_t each_us = SECOND_US / limits.sends_per_second;
-    int64_t full_us = device->sends_full_us > now_us ? device->sends_full_us : now_us;
-    int64_t over_us = full_us + each_us - now_us - limits.sends_burst * each_us;
-    if (over_us > 0)
-        return (over_us + SECOND_US - 1) / SECOND_US;
-    device->sends_full_us = full_us + each_us;
-    return 0;
-}
-
 static struct text put(char **at, struct text source)
 {
     struct text copy = {*at, source.length};
@@ -347,7 +333,8 @@ void delivery_send(struct delivery_sends *sends, struct connection *connection,
     }
     int64_t wait_s = 1;
     if (connection->sends_in_flight < (uint32_t)limits.max_sends_in_flight)
-        wait_s = must_wait_s(connection->device);
+        wait_s = delivery_bucket_wait_s(&connection->device->sends_full_us, clock_monotonic_us(),
+                                        limits.sends_per_second, limits.sends_burst);
     if (wait_s > 0) {
         metric_add(&limited_total, 1);
         delivery_frames_error(connection, submission->id, PROBLEM_RATE_LIMITED,

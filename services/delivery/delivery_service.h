@@ -28,6 +28,8 @@ struct delivery_service {
     struct delivery_auth *auth;
     struct delivery_sends *sends;
     struct delivery_receipts *receipts;
+    struct delivery_roles *roles;
+    struct delivery_watch *watch;
     struct delivery_flush *flush;
     struct delivery_boot *boot;
     struct delivery_ws *ws;

@@ -25,6 +25,8 @@ struct delivery_settings {
     int64_t receipts_interval_ms;
     int64_t max_queued_receipts;
     int64_t changes_poll_ms;
+    int64_t max_watches;
+    int64_t max_role_questions;
     int64_t max_store_units;
     int64_t max_redis_commands;
     int64_t redis_deadline_ms;

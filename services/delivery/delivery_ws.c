@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_ops.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_ws_internal.h"
@@ -74,6 +75,7 @@ static void take_device_off(struct connection *connection)
     if (device == NULL)
         return;
     connection->device = NULL;
+    delivery_live_gone(connection->ws->service, connection);
     device_disconnect(device);
     delivery_people_disconnected(connection->ws->service->people, device);
 }

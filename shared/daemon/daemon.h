@@ -65,6 +65,9 @@ struct limits {
     int64_t sends_burst;              /* 400 */
     int64_t max_sends_in_flight;      /* per connection: 256 */
     int64_t max_connections_per_user; /* 32 */
+    int64_t max_watched_chats;        /* of one connection: 50 */
+    int64_t live_ops_per_second;      /* watch, typing, presence, per connection, sustained: 10 */
+    int64_t live_ops_burst;           /* 50 */
 };
 
 extern struct daemon_settings daemon_settings;

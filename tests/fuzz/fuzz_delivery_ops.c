@@ -4,14 +4,17 @@
 #include <stdlib.h>
 
 #include "services/delivery/delivery_auth.h"
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_ops.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_send.h"
+#include "services/delivery/delivery_watch_op.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/json_scan.h"
 
 #define MAX_NUMBER   ((INT64_C(1) << 53) - 1)
 #define MAX_ID_BYTES 64
+#define MAX_IDS      3
 #define LAST_SENT    1000 /* of the device: a larger ack is refused */
 
 /* What the frame came to, and how many things that were. */
@@ -88,6 +91,23 @@ void delivery_receipts_read(struct delivery_receipts *receipts, struct connectio
     buffer_append_format(&now->told, " %" PRId64 " %" PRId64, chat_id, seq);
 }
 
+int64_t delivery_live_wait_s(struct connection *connection)
+{
+    (void)connection;
+    return 0;
+}
+
+void delivery_watch_ask(struct delivery_service *service, struct connection *connection,
+                        struct text id, const int64_t *chats, size_t count)
+{
+    (void)service, (void)connection;
+    end_open("watch");
+    check_op_id(id);
+    require(count <= MAX_IDS);
+    for (size_t i = 0; i < count; i++)
+        require(chats[i] > 0);
+}
+
 bool device_ack(struct device *device, int64_t n)
 {
     (void)device;
@@ -152,6 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct outcome as_it_is, with_space;
     struct buffer message = BUFFER_EMPTY;
     limits.max_op_id_bytes = MAX_ID_BYTES;
+    limits.max_watched_chats = MAX_IDS;
     if (size == 0)
         return 0;
     bool is_new = data[0] == 'n';
