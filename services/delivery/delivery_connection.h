@@ -29,6 +29,7 @@ enum close_code {
 };
 
 struct device;
+struct typist;
 struct delivery_watch_set;
 struct delivery_ws;
 
@@ -60,6 +61,7 @@ struct connection {
     int64_t progress_ms; /* blocked: when the socket last took something */
     int64_t violations_from_ms;
     int64_t live_full_us;               /* token bucket of delivery_live.c */
+    struct typist *typists;             /* what it says that its user types in */
     struct delivery_watch_set *watches; /* NULL: it watches no chat */
     uint32_t watch_questions;           /* of delivery_watch_op.c, so far */
     struct websocket_decoder decoder;

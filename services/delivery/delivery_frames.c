@@ -44,6 +44,12 @@ static void add_number(const char *name, int64_t number)
     buffer_append_number(&frame, number);
 }
 
+static void add_bool(const char *name, bool value)
+{
+    add_name(name);
+    buffer_append_string(&frame, value ? "true" : "false");
+}
+
 static void send_frame(struct connection *connection)
 {
     buffer_append_string(&frame, "}");
@@ -58,11 +64,12 @@ static void add_limits(void)
                          ",\"window_events\":%" PRId64 ",\"max_inbox_events\":%" PRId64
                          ",\"sends_per_second\":%" PRId64 ",\"sends_burst\":%" PRId64
                          ",\"max_sends_in_flight\":%" PRId64 ",\"max_watched_chats\":%" PRId64
-                         ",\"live_ops_per_second\":%" PRId64 ",\"live_ops_burst\":%" PRId64 "}",
+                         ",\"typing_ms\":%" PRId64 ",\"live_ops_per_second\":%" PRId64
+                         ",\"live_ops_burst\":%" PRId64 "}",
                          limits.max_frame_bytes, limits.max_text_bytes, limits.max_client_id_bytes,
                          limits.max_op_id_bytes, limits.window_events, limits.max_inbox_events,
                          limits.sends_per_second, limits.sends_burst, limits.max_sends_in_flight,
-                         limits.max_watched_chats, limits.live_ops_per_second,
+                         limits.max_watched_chats, limits.typing_ms, limits.live_ops_per_second,
                          limits.live_ops_burst);
 }
 
@@ -137,5 +144,15 @@ void delivery_frames_receipt(struct connection *connection, int64_t chat_id, int
         add_number("delivered", delivered);
     if (read > 0)
         add_number("read", read);
+    send_frame(connection);
+}
+
+void delivery_frames_typing(struct connection *connection, int64_t chat_id, int64_t user_id,
+                            bool on)
+{
+    begin("typing");
+    add_id("chat", chat_id);
+    add_id("user", user_id);
+    add_bool("on", on);
     send_frame(connection);
 }

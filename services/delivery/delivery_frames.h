@@ -18,5 +18,7 @@ void delivery_frames_error(struct connection *connection, struct text id, enum p
 void delivery_frames_pong(struct connection *connection, struct text id);
 void delivery_frames_receipt(struct connection *connection, int64_t chat_id, int64_t user_id,
                              int64_t delivered, int64_t read); /* 0: not told */
+void delivery_frames_typing(struct connection *connection, int64_t chat_id, int64_t user_id,
+                            bool on);
 
 #endif

@@ -20,6 +20,7 @@
 #include "services/delivery/delivery_rosters.h"
 #include "services/delivery/delivery_send.h"
 #include "services/delivery/delivery_store.h"
+#include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
@@ -82,6 +83,7 @@ static void make_parts(struct delivery_service *service)
     service->receipts = delivery_receipts_create(service);
     service->roles = delivery_roles_create(service);
     service->watch = delivery_watch_create((size_t)delivery_settings.max_watches);
+    service->typing = delivery_typing_create(service);
     service->revocation = delivery_revocation_create(service);
     service->poison = delivery_poison_create(service);
     service->feed = delivery_feed_create(service);
@@ -179,6 +181,7 @@ void delivery_life_stop(void *context)
     delivery_sends_destroy(&service->sends);
     delivery_receipts_destroy(&service->receipts);
     delivery_roles_destroy(&service->roles);
+    delivery_typing_destroy(&service->typing);
     delivery_watch_destroy(&service->watch);
     delivery_auth_destroy(&service->auth);
     delivery_contents_destroy(&service->contents);

@@ -4,6 +4,7 @@
 #include "services/delivery/delivery_event.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_roles.h"
+#include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch.h"
 #include "shared/base/clock.h"
 #include "shared/base/metrics.h"
@@ -31,12 +32,18 @@ static bool is_member(const struct delivery_roster *roster, int64_t user_id)
     return false;
 }
 
+static void change_role(struct delivery_service *service, int64_t chat_id, int64_t user_id)
+{
+    delivery_roles_changed(service->roles, chat_id, user_id);
+    delivery_typing_role_changed(service->typing, chat_id, user_id);
+}
+
 /* An old removal that is read again, of somebody who is back since, ends nothing. */
 static void end_member(struct delivery_service *service, int64_t chat_id, int64_t user_id,
                        const struct delivery_roster *roster)
 {
     const struct delivery_user *user = delivery_people_find(service->people, user_id);
-    delivery_roles_changed(service->roles, chat_id, user_id);
+    change_role(service, chat_id, user_id);
     if (user == NULL || is_member(roster, user_id))
         return;
     for (const struct device *device = user->devices; device != NULL; device = device->next_of_user)
@@ -47,13 +54,16 @@ static void end_member(struct delivery_service *service, int64_t chat_id, int64_
 void delivery_live_event(struct delivery_service *service, const struct delivery_event *event,
                          const struct delivery_roster *roster)
 {
-    if (event->type == CHAT_EVENT_MEMBER_REMOVED)
+    if (event->type == CHAT_EVENT_MESSAGE)
+        delivery_typing_end(service->typing, event->ref.chat_id, event->sender_id);
+    else if (event->type == CHAT_EVENT_MEMBER_REMOVED)
         end_member(service, event->ref.chat_id, event->subject_id, roster);
     else if (event->type == CHAT_EVENT_ROLE_CHANGED)
-        delivery_roles_changed(service->roles, event->ref.chat_id, event->subject_id);
+        change_role(service, event->ref.chat_id, event->subject_id);
 }
 
 void delivery_live_gone(struct delivery_service *service, struct connection *connection)
 {
     delivery_watch_drop(service->watch, connection);
+    delivery_typing_gone(service->typing, connection);
 }

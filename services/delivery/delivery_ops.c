@@ -7,6 +7,7 @@
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_send.h"
+#include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch_op.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/mem.h"
@@ -187,6 +188,14 @@ static void on_watch(struct op_call *call)
     mem_free(chats);
 }
 
+static void on_typing(struct op_call *call)
+{
+    int64_t chat_id = json_take_id(&call->reader, "chat", JSON_REQUIRED);
+    bool on = json_take_bool(&call->reader, "on", JSON_REQUIRED);
+    if (finish_live(call))
+        delivery_typing_say(call->service->typing, call->connection, call->id, chat_id, on);
+}
+
 static void on_ping(struct op_call *call)
 {
     if (finish(call))
@@ -203,6 +212,7 @@ static const struct op ops[] = {
     {"delete", .handler = on_delete},
     {"react", .handler = on_react},
     {"watch", .handler = on_watch},
+    {"typing", .handler = on_typing},
 };
 
 /* --- dispatch --- */
@@ -223,7 +233,7 @@ static void dispatch(struct op_call *call, const struct op *op)
                           "auth comes first");
     } else if (op == NULL) {
         fail(call, PROBLEM_BAD_REQUEST,
-             "/op: must be one of auth, send, ack, read, ping, edit, delete, react, watch");
+             "/op: must be one of auth, send, ack, read, ping, edit, delete, react, watch, typing");
     } else if (!is_new && op->before_auth) {
         fail(call, PROBLEM_BAD_REQUEST, "/op: this connection is authenticated already");
     } else if (op->needs_id && call->id.data == NULL && !call->reader.failed) {

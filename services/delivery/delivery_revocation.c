@@ -4,6 +4,7 @@
 #include "services/delivery/delivery_auth.h"
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_typing.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -78,7 +79,11 @@ static void apply(struct delivery_revocation *revocation, const struct user_chan
         if (device != NULL && !BUG(revocation_ignored))
             delivery_auth_end_session(service->auth, device, change->session_id);
         break;
-    default: /* blocks and erased accounts are metadata's; an erased account's devices come as changes of their own */
+    case USER_CHANGE_BLOCKED:
+    case USER_CHANGE_UNBLOCKED:
+        delivery_typing_blocks_changed(service->typing);
+        break;
+    default: /* erased accounts are metadata's; an erased account's devices come as changes of their own */
         break;
     }
     revocation->offset = change->offset;

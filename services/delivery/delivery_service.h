@@ -30,6 +30,7 @@ struct delivery_service {
     struct delivery_receipts *receipts;
     struct delivery_roles *roles;
     struct delivery_watch *watch;
+    struct delivery_typing *typing;
     struct delivery_flush *flush;
     struct delivery_boot *boot;
     struct delivery_ws *ws;

@@ -27,6 +27,8 @@ struct delivery_settings {
     int64_t changes_poll_ms;
     int64_t max_watches;
     int64_t max_role_questions;
+    int64_t max_typists;
+    int64_t live_interval_ms;
     int64_t max_store_units;
     int64_t max_redis_commands;
     int64_t redis_deadline_ms;

@@ -8,6 +8,7 @@
 #include "services/delivery/delivery_ops.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_send.h"
+#include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch_op.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/json_scan.h"
@@ -106,6 +107,15 @@ void delivery_watch_ask(struct delivery_service *service, struct connection *con
     require(count <= MAX_IDS);
     for (size_t i = 0; i < count; i++)
         require(chats[i] > 0);
+}
+
+void delivery_typing_say(struct delivery_typing *typing, struct connection *connection,
+                         struct text id, int64_t chat_id, bool on)
+{
+    (void)typing, (void)connection;
+    end_open(on ? "typing" : "typing no more");
+    check_op_id(id);
+    require(chat_id > 0);
 }
 
 bool device_ack(struct device *device, int64_t n)

@@ -168,12 +168,12 @@ class Socket:
         self.op({"op": "ping", "id": "stays"})
         self.expect("pong", id="stays")
 
-    def silent(self, seconds=0.4):
-        """No event comes for a while. (Frames of other kinds may.)"""
+    def silent(self, seconds=0.4, op="event"):
+        """No event, or no frame with another op, comes for a while. (Frames of other kinds may.)"""
         deadline = time.monotonic() + seconds
         with self.condition:
             while True:
-                events = [frame for frame in self.frames if frame["op"] == "event"]
+                events = [frame for frame in self.frames if frame["op"] == op]
                 left = deadline - time.monotonic()
                 if events or left <= 0:
                     assert not self.faults, self.faults

@@ -7,6 +7,8 @@
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_rosters.h"
 #include "services/delivery/delivery_send.h"
+#include "services/delivery/delivery_typing.h"
+#include "services/delivery/delivery_watch.h"
 #include "services/delivery/delivery_ws_internal.h"
 #include "shared/base/mem.h"
 #include "tests/bench/guard/guard.h"
@@ -131,6 +133,8 @@ static void start(void)
     service->rosters = delivery_rosters_create(service, nothing, NULL);
     service->park = delivery_park_create(service, &service->hub);
     service->sends = delivery_sends_create(service);
+    service->watch = delivery_watch_create(GUARD_MEMBERS);
+    service->typing = delivery_typing_create(service);
     for (int64_t user_id = 1; user_id <= GUARD_MEMBERS; user_id++)
         connect_device(user_id);
 }
@@ -157,6 +161,8 @@ static void stop(void)
         device_disconnect(world.connections[i].device);
     }
     delivery_sends_destroy(&service->sends);
+    delivery_typing_destroy(&service->typing);
+    delivery_watch_destroy(&service->watch);
     delivery_park_destroy(&service->park);
     delivery_people_destroy(&service->people);
     delivery_rosters_destroy(&service->rosters);
