@@ -6,6 +6,7 @@
 
 #include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_revocation.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
@@ -78,8 +79,20 @@ static bool has_too_many(const struct device *device)
            device->user->connected >= (uint32_t)limits.max_connections_per_user;
 }
 
+/* The flags of somebody who is connected already are kept current by the feed of changes. */
+static void be_there(struct delivery_service *service, struct device *device,
+                     const struct user_identity *identity, int64_t changes_head)
+{
+    delivery_people_connected(service->people, device);
+    if (device->user->connected > 1)
+        return;
+    device->user->flags = (uint8_t)delivery_revocation_flags(service->revocation, identity->user_id,
+                                                             identity->flags, changes_head);
+    delivery_presence_came(service->presence, device->user);
+}
+
 static void put_device_on(struct delivery_auth *auth, struct question *question,
-                          const struct user_identity *identity)
+                          const struct user_identity *identity, int64_t changes_head)
 {
     struct delivery_service *service = auth->service;
     struct connection *connection = question->connection;
@@ -101,7 +114,7 @@ static void put_device_on(struct delivery_auth *auth, struct question *question,
     connection->expires_at_ms = identity->expires_at_ms;
     connection->authenticated_ms = clock_monotonic_ms();
     metric_add(&authenticated_total, 1);
-    delivery_people_connected(service->people, device);
+    be_there(service, device, identity, changes_head);
     delivery_ws_check_later(service->ws, connection);
     device_connect(device, connection, question->resume_session, question->resume_n);
 }
@@ -142,7 +155,7 @@ static bool judge(struct delivery_auth *auth, struct question *question,
     case DELIVERY_SESSION_VALID:
         break;
     }
-    put_device_on(auth, question, identity);
+    put_device_on(auth, question, identity, changes_head);
     delivery_ws_resume(auth->service->ws, connection);
     return false;
 }

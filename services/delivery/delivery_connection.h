@@ -29,6 +29,7 @@ enum close_code {
 };
 
 struct device;
+struct presence_set;
 struct typist;
 struct delivery_watch_set;
 struct delivery_ws;
@@ -63,6 +64,8 @@ struct connection {
     int64_t live_full_us;               /* token bucket of delivery_live.c */
     struct typist *typists;             /* what it says that its user types in */
     struct delivery_watch_set *watches; /* NULL: it watches no chat */
+    struct presence_set *presence;      /* NULL: it follows nobody's */
+    uint32_t presence_questions;        /* of delivery_presence.c, so far */
     uint32_t watch_questions;           /* of delivery_watch_op.c, so far */
     struct websocket_decoder decoder;
     struct buffer input; /* the beginning of a frame or of the upgrade request */

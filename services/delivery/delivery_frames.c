@@ -1,8 +1,6 @@
 /* api/asyncapi.yaml is what these agree with. One buffer for all: frames are copied into the connection's output. */
 #include "services/delivery/delivery_frames.h"
 
-#include <inttypes.h>
-
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/json.h"
 
@@ -56,21 +54,32 @@ static void send_frame(struct connection *connection)
     delivery_ws_send(connection->ws, connection, buffer_text(&frame));
 }
 
+/* Those of GET /v1/limits that concern a connection, under the same names. */
 static void add_limits(void)
 {
-    buffer_append_format(&frame,
-                         ",\"limits\":{\"max_frame_bytes\":%" PRId64 ",\"max_text_bytes\":%" PRId64
-                         ",\"max_client_id_bytes\":%" PRId64 ",\"max_op_id_bytes\":%" PRId64
-                         ",\"window_events\":%" PRId64 ",\"max_inbox_events\":%" PRId64
-                         ",\"sends_per_second\":%" PRId64 ",\"sends_burst\":%" PRId64
-                         ",\"max_sends_in_flight\":%" PRId64 ",\"max_watched_chats\":%" PRId64
-                         ",\"typing_ms\":%" PRId64 ",\"live_ops_per_second\":%" PRId64
-                         ",\"live_ops_burst\":%" PRId64 "}",
-                         limits.max_frame_bytes, limits.max_text_bytes, limits.max_client_id_bytes,
-                         limits.max_op_id_bytes, limits.window_events, limits.max_inbox_events,
-                         limits.sends_per_second, limits.sends_burst, limits.max_sends_in_flight,
-                         limits.max_watched_chats, limits.typing_ms, limits.live_ops_per_second,
-                         limits.live_ops_burst);
+#define LIMIT(name_)          \
+    {                         \
+#name_, &limits.name_ \
+    }
+    static const struct {
+        const char *name;
+        const int64_t *value;
+    } told[] = {
+        LIMIT(max_frame_bytes),     LIMIT(max_text_bytes),     LIMIT(max_client_id_bytes),
+        LIMIT(max_op_id_bytes),     LIMIT(window_events),      LIMIT(max_inbox_events),
+        LIMIT(sends_per_second),    LIMIT(sends_burst),        LIMIT(max_sends_in_flight),
+        LIMIT(max_watched_chats),   LIMIT(max_followed_users), LIMIT(typing_ms),
+        LIMIT(live_ops_per_second), LIMIT(live_ops_burst),
+    };
+#undef LIMIT
+    buffer_append_string(&frame, ",\"limits\":{");
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        buffer_append_string(&frame, i == 0 ? "\"" : ",\"");
+        buffer_append_string(&frame, told[i].name);
+        buffer_append_string(&frame, "\":");
+        buffer_append_number(&frame, *told[i].value);
+    }
+    buffer_append_string(&frame, "}");
 }
 
 void delivery_frames_ready(struct connection *connection, enum device_verdict verdict,
@@ -154,5 +163,18 @@ void delivery_frames_typing(struct connection *connection, int64_t chat_id, int6
     add_id("chat", chat_id);
     add_id("user", user_id);
     add_bool("on", on);
+    send_frame(connection);
+}
+
+void delivery_frames_presence(struct connection *connection, int64_t user_id, bool is_online,
+                              int64_t last_seen_ms)
+{
+    begin("presence");
+    add_id("user", user_id);
+    add_bool("online", is_online);
+    if (last_seen_ms > 0) {
+        add_name("last_seen");
+        json_write_time(&frame, last_seen_ms);
+    }
     send_frame(connection);
 }

@@ -20,5 +20,7 @@ void delivery_frames_receipt(struct connection *connection, int64_t chat_id, int
                              int64_t delivered, int64_t read); /* 0: not told */
 void delivery_frames_typing(struct connection *connection, int64_t chat_id, int64_t user_id,
                             bool on);
+void delivery_frames_presence(struct connection *connection, int64_t user_id, bool is_online,
+                              int64_t last_seen_ms); /* wall time; 0: not told */
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "services/delivery/delivery_auth.h"
 #include "services/delivery/delivery_boot.h"
+#include "services/delivery/delivery_companions.h"
 #include "services/delivery/delivery_contents.h"
 #include "services/delivery/delivery_cursor.h"
 #include "services/delivery/delivery_feed.h"
@@ -13,6 +14,7 @@
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_poison.h"
 #include "services/delivery/delivery_port.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_recovery.h"
 #include "services/delivery/delivery_revocation.h"
@@ -84,6 +86,8 @@ static void make_parts(struct delivery_service *service)
     service->roles = delivery_roles_create(service);
     service->watch = delivery_watch_create((size_t)delivery_settings.max_watches);
     service->typing = delivery_typing_create(service);
+    service->companions = delivery_companions_create(service);
+    service->presence = delivery_presence_create(service);
     service->revocation = delivery_revocation_create(service);
     service->poison = delivery_poison_create(service);
     service->feed = delivery_feed_create(service);
@@ -134,8 +138,10 @@ static void on_goodbye(void *context)
 {
     struct draining *drain = context;
     bool hurry = clock_monotonic_ms() - drain->since_ms >= HURRY_MS;
-    if (delivery_ws_say_goodbye(drain->service->ws, GOODBYE_PAGE, hurry) == 0)
+    if (delivery_ws_say_goodbye(drain->service->ws, GOODBYE_PAGE, hurry) == 0) {
         delivery_flush_now(drain->service->flush);
+        delivery_presence_flush(drain->service->presence);
+    }
     loop_timer_start(drain->timer, GOODBYE_MS);
 }
 
@@ -158,7 +164,8 @@ bool delivery_life_drained(void *context)
     if (delivery_ws_count(service->ws) > 0)
         return false;
     return !can_park ||
-           (delivery_park_is_empty(service->park) && delivery_flush_is_level(service->flush));
+           (delivery_park_is_empty(service->park) && delivery_flush_is_level(service->flush) &&
+            delivery_presence_is_written(service->presence));
 }
 
 /* --- the end --- */
@@ -182,6 +189,8 @@ void delivery_life_stop(void *context)
     delivery_receipts_destroy(&service->receipts);
     delivery_roles_destroy(&service->roles);
     delivery_typing_destroy(&service->typing);
+    delivery_companions_destroy(&service->companions);
+    delivery_presence_destroy(&service->presence);
     delivery_watch_destroy(&service->watch);
     delivery_auth_destroy(&service->auth);
     delivery_contents_destroy(&service->contents);

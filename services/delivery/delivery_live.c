@@ -3,6 +3,7 @@
 #include "services/delivery/delivery_bucket.h"
 #include "services/delivery/delivery_event.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_roles.h"
 #include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch.h"
@@ -44,6 +45,7 @@ static void end_member(struct delivery_service *service, int64_t chat_id, int64_
 {
     const struct delivery_user *user = delivery_people_find(service->people, user_id);
     change_role(service, chat_id, user_id);
+    delivery_presence_suspect(service->presence, user_id);
     if (user == NULL || is_member(roster, user_id))
         return;
     for (const struct device *device = user->devices; device != NULL; device = device->next_of_user)
@@ -66,4 +68,5 @@ void delivery_live_gone(struct delivery_service *service, struct connection *con
 {
     delivery_watch_drop(service->watch, connection);
     delivery_typing_gone(service->typing, connection);
+    delivery_presence_gone(service->presence, connection);
 }

@@ -5,6 +5,7 @@
 #include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_send.h"
 #include "services/delivery/delivery_typing.h"
@@ -196,6 +197,16 @@ static void on_typing(struct op_call *call)
         delivery_typing_say(call->service->typing, call->connection, call->id, chat_id, on);
 }
 
+static void on_presence(struct op_call *call)
+{
+    int64_t *users;
+    size_t count = json_take_ids(&call->reader, "users", JSON_REQUIRED,
+                                 (size_t)limits.max_followed_users, &users);
+    if (finish_live(call))
+        delivery_presence_follow(call->service->presence, call->connection, call->id, users, count);
+    mem_free(users);
+}
+
 static void on_ping(struct op_call *call)
 {
     if (finish(call))
@@ -213,6 +224,7 @@ static const struct op ops[] = {
     {"react", .handler = on_react},
     {"watch", .handler = on_watch},
     {"typing", .handler = on_typing},
+    {"presence", .handler = on_presence},
 };
 
 /* --- dispatch --- */
@@ -233,7 +245,8 @@ static void dispatch(struct op_call *call, const struct op *op)
                           "auth comes first");
     } else if (op == NULL) {
         fail(call, PROBLEM_BAD_REQUEST,
-             "/op: must be one of auth, send, ack, read, ping, edit, delete, react, watch, typing");
+             "/op: must be one of auth, send, ack, read, ping, edit, delete, react, watch, typing, "
+             "presence");
     } else if (!is_new && op->before_auth) {
         fail(call, PROBLEM_BAD_REQUEST, "/op: this connection is authenticated already");
     } else if (op->needs_id && call->id.data == NULL && !call->reader.failed) {

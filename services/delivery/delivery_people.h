@@ -25,6 +25,7 @@ struct delivery_user {
     struct delivery_pair *first_pair, *last_pair;
     struct delivery_user *newer, *older; /* in the order of last use */
     uint32_t connected;
+    uint8_t flags;  /* enum user_flag; of a connected user they are current */
     bool loaded;    /* all devices are known */
     bool is_chosen; /* while a request for devices is put together */
     UT_hash_handle hh;

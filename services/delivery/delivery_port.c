@@ -6,6 +6,7 @@
 #include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_park.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
@@ -38,6 +39,7 @@ static void send_ready(struct device *device, enum device_verdict verdict, int64
 {
     metric_add(&verdicts[verdict], 1);
     delivery_frames_ready(device->connection, verdict, inbox);
+    delivery_presence_ready(service->presence, device->connection);
 }
 
 static void send_event(struct device *device, int64_t n, struct text json)

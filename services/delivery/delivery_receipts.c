@@ -136,8 +136,10 @@ void delivery_receipts_read(struct delivery_receipts *receipts, struct connectio
     }
     struct read_question *question = mem_zalloc(sizeof *question + id.length);
     question->connection = connection;
-    question->receipt =
-        (struct chat_receipt){.chat_id = chat_id, .user_id = connection->user_id, .read = seq};
+    question->receipt = (struct chat_receipt){.chat_id = chat_id,
+                                              .user_id = connection->user_id,
+                                              .read = seq,
+                                              .flags = connection->device->user->flags};
     if (id.data != NULL) {
         memcpy(question->bytes, id.data, id.length);
         question->id = (struct text){question->bytes, id.length};

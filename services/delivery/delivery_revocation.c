@@ -4,6 +4,7 @@
 #include "services/delivery/delivery_auth.h"
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_typing.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -11,10 +12,11 @@
 #include "shared/base/metrics.h"
 #include "shared/base/planted_bug.h"
 
-#define PAGE          1024 /* changes in one request */
-#define RECENT        1024 /* ended sessions that are remembered */
-#define HEAD_ONLY     (-1)
-#define MAX_HEAD_SIZE 256
+#define PAGE           1024 /* changes in one request */
+#define RECENT         1024 /* ended sessions that are remembered */
+#define RECENT_PRIVACY 256  /* changes of what users hide that are remembered */
+#define HEAD_ONLY      (-1)
+#define MAX_HEAD_SIZE  256
 
 struct waiter {
     delivery_on_caught_up callback;
@@ -25,6 +27,12 @@ struct waiter {
 struct ended_session {
     int64_t offset;
     int64_t session_id;
+};
+
+struct privacy_change {
+    int64_t offset;
+    int64_t user_id;
+    int64_t flags;
 };
 
 struct delivery_revocation {
@@ -40,6 +48,8 @@ struct delivery_revocation {
     struct waiter *asked;   /* for this one */
     struct ended_session recent[RECENT];
     size_t recent_count; /* ever; the newest are kept */
+    struct privacy_change privacy[RECENT_PRIVACY];
+    size_t privacy_count; /* likewise */
 };
 
 static struct metric offset_gauge = {.name = "parley_delivery_user_changes_offset",
@@ -55,6 +65,13 @@ static void remember_ended(struct delivery_revocation *revocation, const struct 
 {
     revocation->recent[revocation->recent_count++ % RECENT] =
         (struct ended_session){change->offset, change->session_id};
+}
+
+static void apply_privacy(struct delivery_revocation *revocation, const struct user_change *change)
+{
+    revocation->privacy[revocation->privacy_count++ % RECENT_PRIVACY] =
+        (struct privacy_change){change->offset, change->user_id, change->flags};
+    delivery_presence_privacy(revocation->service->presence, change->user_id, change->flags);
 }
 
 static void apply(struct delivery_revocation *revocation, const struct user_change *change)
@@ -83,7 +100,13 @@ static void apply(struct delivery_revocation *revocation, const struct user_chan
     case USER_CHANGE_UNBLOCKED:
         delivery_typing_blocks_changed(service->typing);
         break;
-    default: /* erased accounts are metadata's; an erased account's devices come as changes of their own */
+    case USER_CHANGE_PRIVACY:
+        apply_privacy(revocation, change);
+        break;
+    case USER_CHANGE_ERASED: /* its devices come as changes of their own */
+        delivery_presence_erased(service->presence, change->user_id);
+        break;
+    default:
         break;
     }
     revocation->offset = change->offset;
@@ -101,6 +124,21 @@ delivery_revocation_session(const struct delivery_revocation *revocation, int64_
             return DELIVERY_SESSION_ENDED;
     bool forgotten = count > RECENT && revocation->recent[count % RECENT].offset > valid_at;
     return forgotten ? DELIVERY_SESSION_UNKNOWN : DELIVERY_SESSION_VALID;
+}
+
+int64_t delivery_revocation_flags(const struct delivery_revocation *revocation, int64_t user_id,
+                                  int64_t flags, int64_t valid_at)
+{
+    size_t count = revocation->privacy_count;
+    size_t kept = count < RECENT_PRIVACY ? count : RECENT_PRIVACY;
+    if (revocation->offset <= valid_at)
+        return flags;
+    for (size_t i = count - kept; i < count; i++) {
+        const struct privacy_change *change = &revocation->privacy[i % RECENT_PRIVACY];
+        if (change->user_id == user_id && change->offset > valid_at)
+            flags = change->flags;
+    }
+    return flags;
 }
 
 /* --- asking --- */

@@ -32,4 +32,8 @@ enum delivery_session_state
 delivery_revocation_session(const struct delivery_revocation *revocation, int64_t session_id,
                             int64_t valid_at);
 
+/* What a user hides, who hid this when the feed's head was `valid_at`: as the changes that were read since have it. */
+int64_t delivery_revocation_flags(const struct delivery_revocation *revocation, int64_t user_id,
+                                  int64_t flags, int64_t valid_at);
+
 #endif

@@ -31,6 +31,8 @@ struct delivery_service {
     struct delivery_roles *roles;
     struct delivery_watch *watch;
     struct delivery_typing *typing;
+    struct delivery_companions *companions;
+    struct delivery_presence *presence;
     struct delivery_flush *flush;
     struct delivery_boot *boot;
     struct delivery_ws *ws;

@@ -28,6 +28,12 @@ struct delivery_settings {
     int64_t max_watches;
     int64_t max_role_questions;
     int64_t max_typists;
+    int64_t max_subscriptions;
+    int64_t max_companion_questions;
+    int64_t max_queued_seen;
+    int64_t seen_days;
+    int64_t presence_grace_ms;
+    int64_t presence_check_ms;
     int64_t live_interval_ms;
     int64_t max_store_units;
     int64_t max_redis_commands;

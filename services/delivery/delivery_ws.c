@@ -12,6 +12,7 @@
 #include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_ops.h"
 #include "services/delivery/delivery_people.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_ws_internal.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -71,13 +72,16 @@ void delivery_ws_let_go(struct delivery_ws *ws, struct connection *connection)
 
 static void take_device_off(struct connection *connection)
 {
+    struct delivery_service *service = connection->ws->service;
     struct device *device = connection->device;
     if (device == NULL)
         return;
     connection->device = NULL;
-    delivery_live_gone(connection->ws->service, connection);
+    delivery_live_gone(service, connection);
     device_disconnect(device);
-    delivery_people_disconnected(connection->ws->service->people, device);
+    delivery_people_disconnected(service->people, device);
+    if (device->user->connected == 0)
+        delivery_presence_went(service->presence, device->user);
 }
 
 void delivery_ws_drop(struct delivery_ws *ws, struct connection *connection)

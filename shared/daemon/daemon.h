@@ -66,6 +66,7 @@ struct limits {
     int64_t max_sends_in_flight;      /* per connection: 256 */
     int64_t max_connections_per_user; /* 32 */
     int64_t max_watched_chats;        /* of one connection: 50 */
+    int64_t max_followed_users;       /* of one connection: 200 */
     int64_t typing_ms;                /* after which typing ends by itself: 5000 */
     int64_t live_ops_per_second;      /* watch, typing, presence, per connection, sustained: 10 */
     int64_t live_ops_burst;           /* 50 */

@@ -31,6 +31,7 @@
       "Messages of one connection that are not answered yet.")                                     \
     X(max_connections_per_user, "32", 1, 10000, "WebSocket connections of one user.")              \
     X(max_watched_chats, "50", 1, 1000, "Chats that one connection may watch.")                    \
+    X(max_followed_users, "200", 1, 1000, "Users whose presence one connection may follow.")       \
     X(typing_ms, "5000", 100, 60000, "Milliseconds after which typing ends by itself.")            \
     X(live_ops_per_second, "10", 1, 1000000,                                                       \
       "Ops of watching, typing and presence a second of one connection, sustained.")               \

@@ -6,6 +6,7 @@
 #include "services/delivery/delivery_auth.h"
 #include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_ops.h"
+#include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_receipts.h"
 #include "services/delivery/delivery_send.h"
 #include "services/delivery/delivery_typing.h"
@@ -118,6 +119,17 @@ void delivery_typing_say(struct delivery_typing *typing, struct connection *conn
     require(chat_id > 0);
 }
 
+void delivery_presence_follow(struct delivery_presence *presence, struct connection *connection,
+                              struct text id, const int64_t *users, size_t count)
+{
+    (void)presence, (void)connection;
+    end_open("presence");
+    check_op_id(id);
+    require(count <= MAX_IDS);
+    for (size_t i = 0; i < count; i++)
+        require(users[i] > 0);
+}
+
 bool device_ack(struct device *device, int64_t n)
 {
     (void)device;
@@ -182,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct outcome as_it_is, with_space;
     struct buffer message = BUFFER_EMPTY;
     limits.max_op_id_bytes = MAX_ID_BYTES;
-    limits.max_watched_chats = MAX_IDS;
+    limits.max_watched_chats = limits.max_followed_users = MAX_IDS;
     if (size == 0)
         return 0;
     bool is_new = data[0] == 'n';

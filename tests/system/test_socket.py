@@ -48,7 +48,7 @@ def test_who_does_not_authenticate_in_time_is_closed(world):
     {"op": "send", "id": "1", "chat": "7", "client_id": "1", "body": {"text": "x"}},
     {"op": "edit", "chat": "7", "seq": 1, "body": {"text": "x"}}, {"op": "delete", "chat": "7", "seq": 1},
     {"op": "react", "chat": "7", "seq": 1, "emoji": "x", "on": True}, {"op": "watch", "chats": []},
-    {"op": "typing", "chat": "7", "on": True},
+    {"op": "typing", "chat": "7", "on": True}, {"op": "presence", "users": []},
 ], ids=lambda frame: frame["op"])
 def test_any_other_op_before_auth_closes(world, frame):
     socket = world.socket()
@@ -93,7 +93,7 @@ def test_a_second_auth_is_an_error_and_changes_nothing(people):
     ({"op": "ack"}, "bad_request"), ({"op": "ack", "n": -1}, "bad_request"), ({"op": "ack", "n": "1"}, "bad_request"),
     ({"op": "ack", "n": 0.5}, "bad_request"), ({"op": "ack", "n": 1}, "bad_request"), ({"op": "ack", "n": 1e99}, "bad_request"),
     ({"op": "typing", "chat": "7", "on": 1}, "bad_request"), ({"op": "watch", "chats": [7]}, "bad_request"),
-    ({"op": "presence", "users": []}, "bad_request"), ({"op": "ready"}, "bad_request"),
+    ({"op": "presence", "users": ["x"]}, "bad_request"), ({"op": "ready"}, "bad_request"),
 ], ids=lambda each: str(each)[:28])
 def test_what_cannot_be_taken_is_an_error_and_the_connection_stays(person, frame, code):
     socket = person().online()
