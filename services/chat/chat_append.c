@@ -1,4 +1,5 @@
-/* Messages into the log, one from REST or many from another daemon. Both are items for the lane. */
+/* Messages into the log, one from REST or many from another daemon, there also what is done to messages. All are items for
+ * the lane. What is done to messages by REST is in chat_actions_handlers.c. */
 #include "services/chat/chat_handlers.h"
 #include "services/chat/chat_lane.h"
 #include "services/chat/chat_render.h"
@@ -53,6 +54,8 @@ static void on_posted(struct chat_item *item)
     struct chat_content content = post->content;
     if (item->outcome.problem == PROBLEM_NONE)
         reply_event(post);
+    else if (item->outcome.problem == PROBLEM_BAD_REQUEST)
+        http_fail_field(post->request, "/body/reply_to", "is above the head of the chat");
     else if (item->outcome.problem == PROBLEM_UNAVAILABLE)
         http_fail_retry(post->request, PROBLEM_UNAVAILABLE, refusal(PROBLEM_UNAVAILABLE), 1);
     else
@@ -75,6 +78,7 @@ void chat_append_post(struct chat_service *service, struct http_request *request
         .chat_id = http_path_id(request, "chat"),
         .sender_id = http_identity(request)->user_id,
         .type = CHAT_EVENT_MESSAGE,
+        .target = content.reply_to,
         .client_id = content.client_id,
         .body = content.body,
         .detail = buffer_text(&post->content.detail),
@@ -95,6 +99,7 @@ void chat_append_post(struct chat_service *service, struct http_request *request
 struct append {
     struct rpc_exchange *exchange;
     struct chat_item *items;
+    struct chat_action *actions; /* beside the items; NULL when they are all messages */
     size_t count, pending;
 };
 
@@ -123,39 +128,79 @@ static void on_appended(struct chat_item *item)
     settle(item->context);
 }
 
-/* What a peer's codec lets through and no chat can hold. */
-static bool is_sound(const struct chat_append_request *request)
+static bool has_actions(const struct chat_append_request *request)
+{
+    for (size_t i = 0; i < request->messages_count; i++) {
+        if (request->messages[i].type != CHAT_EVENT_MESSAGE)
+            return true;
+    }
+    return false;
+}
+
+/* Which values go together; fills the action of a reaction. */
+static bool is_sound_action(const struct chat_message *message, struct arena *arena,
+                            struct chat_action *action)
+{
+    bool has_body = message->body.length > 0, has_detail = message->detail.length > 0;
+    if (message->target <= 0)
+        return false;
+    if (message->type == CHAT_EVENT_EDIT)
+        return has_body && !has_detail;
+    if (message->type == CHAT_EVENT_DELETE)
+        return !has_body && !has_detail;
+    return message->type == CHAT_EVENT_REACTION && !has_body &&
+           chat_content_read_reaction(message->detail, arena, &action->emoji, &action->is_on);
+}
+
+/* What a peer's codec lets through and no chat can hold is refused as a whole. */
+static bool is_sound(const struct append *append, const struct chat_append_request *request)
 {
     for (size_t i = 0; i < request->messages_count; i++) {
         const struct chat_message *message = &request->messages[i];
-        if (message->chat_id <= 0 || message->sender_id <= 0 ||
-            message->type != CHAT_EVENT_MESSAGE || message->client_id.length == 0 ||
-            message->body.length == 0 ||
+        if (message->chat_id <= 0 || message->sender_id <= 0 || message->client_id.length == 0 ||
             message->body.length + message->detail.length > CHAT_BODY_BYTES)
+            return false;
+        if (message->type == CHAT_EVENT_MESSAGE &&
+            (message->body.length == 0 || message->target < 0))
+            return false;
+        if (message->type != CHAT_EVENT_MESSAGE &&
+            !is_sound_action(message, rpc_arena(append->exchange), &append->actions[i]))
             return false;
     }
     return true;
 }
 
+static void make_items(struct append *append, const struct chat_append_request *request)
+{
+    for (size_t i = 0; i < append->count; i++) {
+        const struct chat_message *message = &request->messages[i];
+        append->items[i] = (struct chat_item){.kind = CHAT_ITEM_MESSAGE,
+                                              .message = message,
+                                              .on_done = on_appended,
+                                              .context = append};
+        if (message->type != CHAT_EVENT_MESSAGE)
+            append->items[i].action = &append->actions[i];
+    }
+}
+
 void chat_append_rpc(struct chat_service *service, struct rpc_exchange *exchange,
                      const struct chat_append_request *request)
 {
+    struct arena *arena = rpc_arena(exchange);
     size_t count = request->messages_count;
-    if (!is_sound(request)) {
-        rpc_fail(exchange, PROBLEM_BAD_REQUEST);
-        return;
-    }
-    struct append *append = arena_alloc(rpc_arena(exchange), sizeof *append);
+    struct append *append = arena_alloc(arena, sizeof *append);
     append->exchange = exchange;
     append->count = count;
     append->pending =
         count + 1; /* one for this function, since items may be done before it returns */
-    append->items = arena_alloc(rpc_arena(exchange), (count + 1) * sizeof *append->items);
-    for (size_t i = 0; i < count; i++)
-        append->items[i] = (struct chat_item){.kind = CHAT_ITEM_MESSAGE,
-                                              .message = &request->messages[i],
-                                              .on_done = on_appended,
-                                              .context = append};
+    if (has_actions(request))
+        append->actions = arena_alloc(arena, count * sizeof *append->actions);
+    if (!is_sound(append, request)) {
+        rpc_fail(exchange, PROBLEM_BAD_REQUEST);
+        return;
+    }
+    append->items = arena_alloc(arena, (count + 1) * sizeof *append->items);
+    make_items(append, request);
     if (chat_lane_submit(service->lane, append->items, count))
         settle(append);
     else

@@ -1,10 +1,12 @@
 /* Building a batch. The order of decisions on a message is the contract's: whether it is in the log already comes before
- * whether its sender may write now, so that a message that was stored is never refused when it is sent again (I3, I7). */
+ * whether its sender may write now, so that a message that was stored is never refused when it is sent again (I3, I7).
+ * The same holds for what is done to a message. */
 #include "services/chat/chat_batch.h"
 
 #include <assert.h>
 #include <string.h>
 
+#include "services/chat/chat_rights.h"
 #include "shared/base/id.h"
 #include "shared/base/mem.h"
 #include "shared/base/planted_bug.h"
@@ -21,6 +23,9 @@ struct chat_batch *chat_batch_create(struct chat_partitions *partitions,
     chat_table_init(&batch->spans, SPAN_NUMBERS, 0);
     chat_table_init(&batch->chats, CHAT_NUMBERS, 0);
     chat_table_init(&batch->fence, FENCE_NUMBERS, 0);
+    chat_table_init(&batch->edits, ACTION_NUMBERS, 0);
+    chat_table_init(&batch->deletes, ACTION_NUMBERS, 0);
+    chat_table_init(&batch->reactions, REACTION_NUMBERS, 1);
     batch->key_capacity = 64;
     while (batch->key_capacity < limits->max_events * KEYS_PER_ITEM)
         batch->key_capacity *= 2;
@@ -36,6 +41,9 @@ void chat_batch_destroy(struct chat_batch **batch)
     chat_table_deinit(&(*batch)->spans);
     chat_table_deinit(&(*batch)->chats);
     chat_table_deinit(&(*batch)->fence);
+    chat_table_deinit(&(*batch)->edits);
+    chat_table_deinit(&(*batch)->deletes);
+    chat_table_deinit(&(*batch)->reactions);
     arena_deinit(&(*batch)->arena);
     mem_free((*batch)->items);
     mem_free((*batch)->touched);
@@ -50,6 +58,7 @@ void chat_batch_begin(struct chat_batch *batch, int64_t at_ms)
     batch->at_ms = at_ms;
     batch->bytes = batch->item_count = batch->lookups_wanted = 0;
     batch->events.count = batch->spans.count = batch->chats.count = batch->fence.count = 0;
+    batch->edits.count = batch->deletes.count = batch->reactions.count = 0;
     arena_deinit(&batch->arena);
     memset(batch->keys, 0, batch->key_capacity * sizeof *batch->keys);
 }
@@ -117,32 +126,15 @@ static uint32_t *key_slot(const struct chat_batch *batch, const struct chat_mess
 
 /* --- messages --- */
 
-/* A direct chat's flag says for each of the two, the smaller id first, whether they may not write. */
-static bool is_blocked(const struct chat_state *state, int64_t sender_id)
+static enum problem judge(const struct chat_state *state, const struct chat_message *message)
 {
-    if (state->kind != CHAT_DIRECT || state->blocked == 0)
-        return false;
-    int64_t other_id = 0;
-    for (size_t i = 0; i < state->members.capacity; i++) {
-        if (state->members.slots[i].user_id != 0 && state->members.slots[i].user_id != sender_id)
-            other_id = state->members.slots[i].user_id;
-    }
-    return (state->blocked & (sender_id < other_id ? 1 : 2)) != 0;
-}
-
-static enum problem judge(const struct chat_state *state, int64_t sender_id)
-{
-    const struct chat_member *sender =
-        state->exists ? chat_members_find(&state->members, sender_id) : NULL;
-    if (sender == NULL || state->deleted)
-        return PROBLEM_NOT_FOUND;
-    if (sender->role == CHAT_ROLE_FORMER && BUG(removed_may_write))
-        return PROBLEM_NONE;
-    if (sender->role == CHAT_ROLE_FORMER)
-        return PROBLEM_NOT_MEMBER;
-    if (is_blocked(state, sender_id))
-        return PROBLEM_BLOCKED;
-    return sender->role >= CHAT_ROLE_MEMBER ? PROBLEM_NONE : PROBLEM_FORBIDDEN;
+    const struct chat_member *sender;
+    enum problem problem = chat_rights_standing(state, message->sender_id, &sender);
+    if (problem == PROBLEM_NONE)
+        problem = chat_rights_judge(state, sender, CHAT_RIGHT_WRITE);
+    if (problem == PROBLEM_NONE && message->target > state->head_seq)
+        problem = PROBLEM_BAD_REQUEST; /* a reply to what is not there */
+    return problem;
 }
 
 static struct text text_or_none(struct text text)
@@ -170,7 +162,9 @@ static struct chat_outcome known_outcome(const struct chat_item *item)
 
 static struct chat_outcome twin_outcome(const struct chat_item *item, const struct chat_item *twin)
 {
-    if (!text_equal(item->message->body, twin->message->body) ||
+    if (item->message->type != twin->message->type ||
+        item->message->target != twin->message->target ||
+        !text_equal(item->message->body, twin->message->body) ||
         !text_equal(text_or_none(item->message->detail), text_or_none(twin->message->detail)))
         return (struct chat_outcome){.problem = PROBLEM_CONFLICT};
     return (struct chat_outcome){PROBLEM_NONE, twin->outcome.seq, twin->outcome.at_ms, true};
@@ -183,10 +177,25 @@ static bool may_be_known(const struct chat_item *item)
            chat_members_find(&item->state->members, item->message->sender_id) != NULL;
 }
 
+static void add_new_message(struct chat_batch *batch, struct chat_item *item)
+{
+    enum problem problem = judge(item->state, item->message);
+    if (problem == PROBLEM_NONE) {
+        write_message(batch, item);
+        return;
+    }
+    item->outcome = (struct chat_outcome){.problem = problem};
+    if (item->lookup != CHAT_LOOKUP_FRESH && may_be_known(item)) {
+        item->lookup = CHAT_LOOKUP_WANTED;
+        batch->lookups_wanted++;
+    }
+}
+
 /* The item is the last of batch->items. */
 static void add_message(struct chat_batch *batch, struct chat_item *item)
 {
-    if (BUG(no_dedupe) && item->lookup == CHAT_LOOKUP_SAME) {
+    size_t events = batch->events.count;
+    if (BUG(no_dedupe) && item->lookup == CHAT_LOOKUP_SAME && item->action == NULL) {
         write_message(batch, item);
         batch->events.texts[EVENT_CLIENT_ID][batch->events.count - 1] = TEXT_NONE;
         return;
@@ -200,17 +209,12 @@ static void add_message(struct chat_batch *batch, struct chat_item *item)
         item->outcome = twin_outcome(item, batch->items[*slot - 1]);
         return;
     }
-    enum problem problem = judge(item->state, item->message->sender_id);
-    if (problem == PROBLEM_NONE) {
-        write_message(batch, item);
+    if (item->action == NULL)
+        add_new_message(batch, item);
+    else
+        chat_action_add(batch, item);
+    if (batch->events.count > events)
         *slot = (uint32_t)batch->item_count;
-        return;
-    }
-    item->outcome = (struct chat_outcome){.problem = problem};
-    if (item->lookup != CHAT_LOOKUP_FRESH && may_be_known(item)) {
-        item->lookup = CHAT_LOOKUP_WANTED;
-        batch->lookups_wanted++;
-    }
 }
 
 /* --- the batch --- */
@@ -224,10 +228,16 @@ static bool is_full(const struct chat_batch *batch, const struct chat_item *item
            batch->bytes + chat_item_bytes(item) > batch->limits.max_bytes;
 }
 
+static bool must_wait(const struct chat_batch *batch, const struct chat_item *item)
+{
+    assert(item->lookup != CHAT_LOOKUP_NONE && item->lookup != CHAT_LOOKUP_WANTED);
+    return batch->item_count > 0 && chat_action_must_wait(batch, item);
+}
+
 enum chat_batch_add chat_batch_add(struct chat_batch *batch, struct chat_item *item)
 {
     assert(item->state->phase == CHAT_STATE_READY);
-    if (is_full(batch, item))
+    if (is_full(batch, item) || (item->action != NULL && must_wait(batch, item)))
         return CHAT_BATCH_FULL;
     if (batch->item_count == batch->item_capacity) {
         batch->item_capacity = batch->item_capacity == 0 ? 64 : batch->item_capacity * 2;

@@ -36,10 +36,14 @@ enum {
     CHAT_DELETED,
     CHAT_NUMBERS
 };
+/* What is done to messages: edits, deletes and reactions begin with the same columns. */
+enum { ACTION_PARTITION, ACTION_CHAT, ACTION_TARGET, ACTION_SEQ, ACTION_NUMBERS };
+enum { REACTION_USER = ACTION_NUMBERS, REACTION_ON, REACTION_NUMBERS };
 enum { FENCE_PARTITION, FENCE_EPOCH, FENCE_BEFORE, FENCE_HEAD, FENCE_NUMBERS };
 
 struct chat_batch_limits {
-    size_t max_events, max_bytes; /* a single item may exceed them */
+    size_t max_events, max_bytes;      /* a single item may exceed them */
+    int64_t max_reactions, max_emojis; /* of one message */
 };
 
 struct chat_batch {
@@ -56,6 +60,7 @@ struct chat_batch {
     uint32_t *keys; /* hash table over the messages with a row: index in items + 1 */
     size_t key_capacity;
     struct chat_table events, spans, chats, fence;
+    struct chat_table edits, deletes, reactions; /* the emoji is the only text */
 };
 
 enum chat_batch_add { CHAT_BATCH_TAKEN, CHAT_BATCH_FULL };
@@ -75,11 +80,15 @@ void chat_batch_accept(struct chat_batch *batch);
 /* States that more than messages were added to become UNKNOWN. The items stay listed until begin. */
 void chat_batch_roll_back(struct chat_batch *batch, struct chat_states *states);
 
-/* For chat_change.c. */
+/* For chat_change.c and chat_action.c. */
 size_t chat_batch_add_event(struct chat_batch *batch, struct chat_state *state,
                             enum chat_event_type type, int64_t sender_id, int64_t subject_id);
 void chat_batch_touch(struct chat_batch *batch, struct chat_state *state);
 /* Decides on a change of metadata's. */
 void chat_change_add(struct chat_batch *batch, struct chat_item *item);
+/* Whether the batch must be committed before something can be done to this message. Never when it is empty. */
+bool chat_action_must_wait(const struct chat_batch *batch, const struct chat_item *item);
+/* Decides on something that is done to a message. It must have been looked up. */
+void chat_action_add(struct chat_batch *batch, struct chat_item *item);
 
 #endif

@@ -1,4 +1,4 @@
-/* An item is one thing that somebody wants in the log: a message, or a change of a chat by metadata.
+/* An item is one thing that somebody wants in the log: a message, what is done to one, or a change of a chat by metadata.
  *
  * Whoever submits an item owns it and everything that it points to, and keeps all of it until on_done was called: nothing
  * is copied on the way into Postgres. on_done is called exactly once and may free the item. */
@@ -23,14 +23,37 @@ enum chat_lookup {
 
 struct chat_outcome {
     enum problem problem;
-    int64_t seq; /* of the message; after a change: the head of the chat */
+    int64_t
+        seq; /* of the event; after a change, or a reaction that changed nothing: the head of the chat */
     int64_t at_ms;
-    bool duplicate; /* it was there before */
+    bool duplicate; /* it was there before, or changed nothing */
+};
+
+/* What the log says of the message that something is done to, to the user who does it. */
+struct chat_target {
+    bool is_there; /* a message that this user may see; otherwise nothing below means anything */
+    bool is_deleted;
+    int64_t sender_id;
+    int64_t detail_bytes;
+    int64_t reactions, emojis; /* how many; emojis is not counted (0) when this one is among them */
+    int64_t head_at_ms;        /* of the chat */
+    int64_t same_edit_seq,
+        same_edit_at_ms; /* of the latest edit, when it wrote the same body; else 0 */
+    bool has_emoji;      /* somebody reacts with the same emoji */
+    bool is_on;          /* this user does */
+};
+
+/* What is done to a message, beside the struct chat_message that says to which. */
+struct chat_action {
+    struct text emoji;         /* of a reaction */
+    bool is_on;                /* of a reaction: otherwise it is taken back */
+    struct chat_target target; /* the lane's: zero at first */
 };
 
 struct chat_item {
     enum chat_item_kind kind;
     const struct chat_message *message;      /* CHAT_ITEM_MESSAGE */
+    struct chat_action *action;              /* not NULL: something is done to a message */
     const struct chat_apply_request *change; /* CHAT_ITEM_CHANGE */
     void (*on_done)(struct chat_item *item);
     void *context;

@@ -252,6 +252,8 @@ static void take_in(struct chat_lane *lane, struct chat_item *item)
     lane->events += chat_item_events(item);
     lane->bytes += chat_item_bytes(item);
     item->state = chat_states_pin(lane->states, chat_id);
+    if (item->action != NULL)
+        item->lookup = CHAT_LOOKUP_WANTED;
     dispatch(lane, item);
 }
 
@@ -295,12 +297,30 @@ void chat_lane_lease_taken(struct chat_lane *lane)
     loop_deferred_request(lane->turn_end);
 }
 
+/* What the log said may not be true any more when somebody else has had the partitions. */
+static void doubt_lookups(const struct chat_queue *items)
+{
+    for (struct chat_item *item = items->first; item != NULL; item = item->next) {
+        if (item->lookup != CHAT_LOOKUP_NONE)
+            item->lookup = CHAT_LOOKUP_WANTED;
+    }
+}
+
+static void doubt_all_lookups(struct chat_lane *lane)
+{
+    struct chat_state *state = NULL;
+    doubt_lookups(&lane->ready);
+    while ((state = chat_states_next(lane->states, state)) != NULL)
+        doubt_lookups(&state->waiting);
+}
+
 /* Forgets every head; what is queued waits until the partitions were taken again. */
 void lane_recover(struct chat_lane *lane)
 {
     metric_add(&recoveries, 1);
     lane_set_lookups(lane, CHAT_LOOKUP_WANTED);
     lane_put_back(lane);
+    doubt_all_lookups(lane);
     struct chat_queue all = lane->ready;
     lane->ready = (struct chat_queue){NULL, NULL, 0};
     lane->generation++;
@@ -353,7 +373,7 @@ struct chat_lane *chat_lane_create(struct loop *loop, struct chat_partitions *pa
     lane->states = chat_states_create(options->max_cached_chats, options->max_cached_members);
     lane->turn_end = loop_deferred_create(loop, on_turn_end, lane);
     lane->patience = loop_timer_create(loop, on_patience_over, lane);
-    chat_table_init(&lane->keys.rows, KEY_NUMBERS, 1);
+    chat_table_init(&lane->keys.rows, KEY_NUMBERS, KEY_TEXTS);
     register_metrics();
     return lane;
 }

@@ -2,7 +2,8 @@
  *
  *     RECOVERING  no trust in any head: waiting for the partitions to be taken (again)
  *     IDLE        a batch starts at the end of the turn in which items came
- *     CHECKING    asking the log which messages of the next batch it has already
+ *     CHECKING    asking the log which messages of the next batch it has already, and what it has of those that something
+ *                 is done to
  *     COMMITTING  the batch is on its way; afterwards answers, then the news
  *
  * The order of a chat's items is kept through all of it. When Postgres says no for a reason that is not the items' own,
@@ -30,17 +31,22 @@ enum chat_commit {
     CHAT_COMMIT_UNCERTAIN, /* it may have been written */
 };
 
-/* Messages to be looked up, as columns; `items` beside them. */
+/* Messages, and what is done to messages, to be looked up, as columns; `items` beside them. */
 struct chat_keys {
-    struct chat_table rows; /* the columns below, and client_id as the only text */
+    struct chat_table rows;
     struct chat_item **items;
 };
-enum { KEY_PARTITION, KEY_CHAT, KEY_SENDER, KEY_NUMBERS };
+/* The target is 0 for a message; emoji and body are absent where they have nothing to do with the question. */
+enum { KEY_PARTITION, KEY_CHAT, KEY_SENDER, KEY_TARGET, KEY_NUMBERS };
+enum { KEY_CLIENT_ID, KEY_EMOJI, KEY_BODY, KEY_TEXTS };
 
+/* What the log has under a key, and of its target. */
 struct chat_known {
-    size_t index; /* in the keys */
-    int64_t seq, at_ms;
-    struct text body, detail;
+    size_t index;       /* in the keys */
+    int64_t seq, at_ms; /* of the event with this key; 0: there is none */
+    int64_t type, subject_id;
+    struct text body, detail; /* the body is absent also when the message was deleted */
+    struct chat_target target;
 };
 
 /* A chat that is not listed does not exist. */
@@ -60,6 +66,7 @@ struct chat_loaded {
 };
 
 typedef void (*chat_on_loaded)(void *context, const struct chat_loaded *loaded);
+/* Keys of which nothing is known are not listed. */
 typedef void (*chat_on_known)(void *context, bool ok, const struct chat_known *known, size_t count);
 typedef void (*chat_on_commit)(void *context, enum chat_commit commit);
 

@@ -23,8 +23,9 @@ static void build_and_commit(struct chat_lane *lane, size_t most);
 void lane_set_lookups(struct chat_lane *lane, enum chat_lookup lookup)
 {
     for (size_t i = 0; i < lane->batch->item_count; i++) {
-        if (lane->batch->items[i]->kind == CHAT_ITEM_MESSAGE)
-            lane->batch->items[i]->lookup = lookup;
+        struct chat_item *item = lane->batch->items[i];
+        if (item->kind == CHAT_ITEM_MESSAGE)
+            item->lookup = item->action != NULL ? CHAT_LOOKUP_WANTED : lookup;
     }
 }
 
@@ -43,11 +44,15 @@ static void add_key(struct chat_lane *lane, struct chat_item *item)
         id_partition(item->message->chat_id, lane->partitions->count);
     rows->numbers[KEY_CHAT][row] = item->message->chat_id;
     rows->numbers[KEY_SENDER][row] = item->message->sender_id;
-    rows->texts[0][row] = item->message->client_id;
+    rows->numbers[KEY_TARGET][row] = item->action != NULL ? item->message->target : 0;
+    rows->texts[KEY_CLIENT_ID][row] = item->message->client_id;
+    rows->texts[KEY_EMOJI][row] = item->action != NULL ? item->action->emoji : TEXT_NONE;
+    rows->texts[KEY_BODY][row] =
+        item->message->type == CHAT_EVENT_EDIT ? item->message->body : TEXT_NONE;
     lane->keys.items[row] = item;
 }
 
-/* The keys that are wanted among the first `count` of the queue; with `all`, also of those that nobody asked about. */
+/* What is wanted among the first `count` of the queue; with `all`, also of those that nobody asked about. */
 static void collect_keys(struct chat_lane *lane, size_t count, bool all)
 {
     struct chat_item *item = lane->ready.first;
@@ -60,18 +65,33 @@ static void collect_keys(struct chat_lane *lane, size_t count, bool all)
     }
 }
 
-static bool is_same(const struct chat_message *message, const struct chat_known *known)
+/* Of a message that was deleted, and of its edits, there is nothing left to compare: the key alone decides. */
+static bool is_same(const struct chat_item *item, const struct chat_known *known)
 {
+    const struct chat_message *message = item->message;
+    if (message->type != known->type ||
+        (item->action != NULL && message->target != known->subject_id))
+        return false;
+    if (message->body.length > 0 && known->body.data == NULL)
+        return true;
     return text_equal(message->body, known->body) && text_equal(message->detail, known->detail);
 }
 
 static void take_known(struct chat_lane *lane, const struct chat_known *known, size_t count)
 {
-    for (size_t i = 0; i < lane->keys.rows.count; i++)
-        lane->keys.items[i]->lookup = CHAT_LOOKUP_FRESH;
+    for (size_t i = 0; i < lane->keys.rows.count; i++) {
+        struct chat_item *item = lane->keys.items[i];
+        item->lookup = CHAT_LOOKUP_FRESH;
+        if (item->action != NULL)
+            item->action->target = (struct chat_target){.is_there = false};
+    }
     for (size_t i = 0; i < count; i++) {
         struct chat_item *item = lane->keys.items[known[i].index];
-        item->lookup = is_same(item->message, &known[i]) ? CHAT_LOOKUP_SAME : CHAT_LOOKUP_OTHER;
+        if (item->action != NULL)
+            item->action->target = known[i].target;
+        if (known[i].seq == 0)
+            continue;
+        item->lookup = is_same(item, &known[i]) ? CHAT_LOOKUP_SAME : CHAT_LOOKUP_OTHER;
         item->known_seq = known[i].seq;
         item->known_at_ms = known[i].at_ms;
     }

@@ -51,7 +51,7 @@ void lane_answer_early(struct chat_lane *lane);
 #define lane_answer_early(lane)  ((void)(lane))
 #endif
 void lane_measure_commit(struct chat_lane *lane);
-/* Sets what is known of the keys of the batch's messages. */
+/* Sets what is known of the keys of the batch's messages; what is done to a message is always to be looked up anew. */
 void lane_set_lookups(struct chat_lane *lane, enum chat_lookup lookup);
 
 #endif

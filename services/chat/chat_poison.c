@@ -77,15 +77,20 @@ static bool is_members(struct text detail)
     return passes;
 }
 
+static bool is_known_type(const struct chat_log_event *event)
+{
+    return event->type >= CHAT_EVENT_MESSAGE && event->type <= CHAT_EVENT_REACTION;
+}
+
 static const char *fault_of(const struct chat_log_event *event)
 {
-    if (event->type < CHAT_EVENT_MESSAGE || event->type > CHAT_EVENT_CHAT_UPDATED)
+    if (!is_known_type(event))
         return "unknown type";
     if (event->client_id.length > MAX_CLIENT_BYTES)
         return "client_id too long";
     if (event->body.length + event->detail.length > CHAT_BODY_BYTES)
         return "content too long";
-    if (event->type == CHAT_EVENT_MESSAGE && event->body.data == NULL)
+    if (event->type == CHAT_EVENT_MESSAGE && event->body.data == NULL && !event->is_deleted)
         return "body is missing";
     if (event->body.data != NULL && !is_object(event->body))
         return "body is no JSON object";
@@ -100,11 +105,12 @@ const char *chat_poison_mend(struct chat_log_event *event)
     if (reason == NULL)
         return NULL;
     tell(event, reason);
-    if (event->type < CHAT_EVENT_MESSAGE || event->type > CHAT_EVENT_CHAT_UPDATED)
+    if (!is_known_type(event))
         event->type = CHAT_EVENT_MESSAGE;
     if (event->client_id.length > MAX_CLIENT_BYTES)
         event->client_id = TEXT_NONE;
-    event->body = event->type == CHAT_EVENT_MESSAGE ? text_of("{\"text\":\"\"}") : TEXT_NONE;
+    bool has_body = event->type == CHAT_EVENT_MESSAGE && !event->is_deleted;
+    event->body = has_body ? text_of("{\"text\":\"\"}") : TEXT_NONE;
     event->detail = TEXT_NONE;
     return reason;
 }

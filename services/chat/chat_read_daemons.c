@@ -15,7 +15,8 @@ static void on_feed_rows(void *context, const struct pg_result *result)
     } else if (page.problem == PROBLEM_NONE) {
         page.epoch = pg_number(result, 1, 0, 0);
         page.head_offset = pg_number(result, 1, 0, 1);
-        page.first_offset = pg_rows(result, 0) > 0 ? pg_number(result, 0, 0, 9) : 0;
+        page.first_offset =
+            pg_rows(result, 0) > 0 ? pg_number(result, 0, 0, READ_EVENT_COLUMNS) : 0;
         page.events = events = read_event_rows(result, 0, &page.count);
     }
     question->answer.on_feed(question->context, &page);

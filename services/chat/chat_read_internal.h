@@ -33,6 +33,7 @@ struct pg_unit *read_unit(struct chat_read_store *store);
 struct read_question *read_question_create(void *context); /* freed with mem_free by its callback */
 enum problem read_problem(const struct pg_result *result);
 int64_t read_partition(const struct chat_read_store *store, int64_t chat_id);
+#define READ_EVENT_COLUMNS 12
 /* The columns of an event as all statements name them, from `column` on. */
 struct chat_log_event read_event(const struct pg_result *result, int statement, int row,
                                  int column);

@@ -1,10 +1,8 @@
 /* The prepared statements of the reading side. Each finds its rows through an index, whatever the length of a chat. */
+#include "services/chat/chat_read_event.h"
 #include "services/chat/chat_read_internal.h"
 
 /* clang-format off: a table */
-#define EVENT \
-    "e.chat_id, e.seq, e.type, e.sender_id, e.subject_id, e.at_ms, e.client_id, e.body, e.detail"
-#define SIZE                "(coalesce(octet_length(e.body), 0) + coalesce(octet_length(e.detail), 0) + 200)"
 /* The bytes of the rows before this one: pages end where it is above a bound, but never before their first row. */
 #define BYTES_BEFORE(order) "sum(" SIZE ") over (order by " order ") - " SIZE " as bytes_before"
 #define HEAD(partition, chat)                                                          \
@@ -34,12 +32,12 @@ const struct pg_statement chat_read_statements[] = {
                                      "c.chat_id and user_id = $3::bigint) m "
                                      "where c.partition = $1::bigint and c.chat_id = $2::bigint "
                                      "and not c.deleted and m.is_member is not null"},
-    {"history_after", "select " EVENT " from (select e.*, " BYTES_BEFORE(
+    {"history_after", "select " EVENT_IN_CHAT " from (select e.*, " BYTES_BEFORE(
                           "e.seq") " "
                                    "from chat.events_after($1::bigint, $2::bigint::integer, "
                                    "$3::bigint, $4::bigint, $5::bigint) e) e "
                                    "where e.bytes_before < $6::bigint order by e.seq"},
-    {"history_before", "select " EVENT " from (select e.*, " BYTES_BEFORE(
+    {"history_before", "select " EVENT_IN_CHAT " from (select e.*, " BYTES_BEFORE(
                            "e.seq desc") " "
                                          "from chat.events_before($1::bigint, $2::bigint::integer, "
                                          "$3::bigint, $4::bigint, $5::bigint) e) e "
@@ -69,7 +67,7 @@ const struct pg_statement chat_read_statements[] = {
                       "and s.chat_id = a.chat_id and s.user_id = $1::bigint) m "
                       "where not m.is_member"},
     {"several",
-     "select " EVENT " from (select e.*, a.ord, " BYTES_BEFORE(
+     "select " EVENT_IN_SEVERAL " from (select e.*, a.ord, " BYTES_BEFORE(
          "a.ord, e.seq") " "
                          "from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) "
                          "with ordinality a (partition, chat_id, after, most, ord) cross join "
@@ -86,10 +84,11 @@ const struct pg_statement chat_read_statements[] = {
      "and h.partition = a.partition and h.chat_id = a.chat_id order by h.seq desc limit 1) e on "
      "true "
      "order by a.ord"},
-    /* Unread ones are counted among the last thousand events, so up to a thousand. */
+    /* Unread ones are counted among the last thousand events, so up to a thousand. Mentions stand in the detail before the
+     * application's own members, in the form of shared/proto/chat_content.c. */
     {"summaries",
      "select coalesce(e.seq, 0), coalesce(e.at_ms, 0), coalesce(r.read, 0), coalesce(u.unread, "
-     "0), " EVENT " "
+     "0), coalesce(u.mentions, 0), " EVENT " "
      "from unnest($2::bigint[], $3::bigint[]) with ordinality a (partition, chat_id, ord) "
      "left join chat.chat c on c.partition = a.partition and c.chat_id = a.chat_id "
      "left join chat.member m on m.user_id = $1::bigint and m.partition = a.partition "
@@ -99,8 +98,9 @@ const struct pg_statement chat_read_statements[] = {
      "true "
      "left join chat.receipt r on r.partition = m.partition and r.chat_id = m.chat_id and "
      "r.user_id = m.user_id "
-     "left join lateral (select count(*) as unread from ("
-     "select n.seq, n.type, n.sender_id from chat.event n where m.user_id is not null "
+     "left join lateral (select count(*) as unread, count(*) filter (where n.detail ~ "
+     "('^(\"reply_to\":[0-9]+,)?\"mentions\":\\[[^]]*\"' || $1::bigint || '\"')) as mentions from ("
+     "select n.seq, n.type, n.sender_id, n.detail from chat.event n where m.user_id is not null "
      "and n.partition = a.partition and n.chat_id = a.chat_id and n.seq > coalesce(r.read, 0) "
      "order by n.seq desc limit 1000) n where n.type = 1 and n.sender_id <> $1::bigint "
      "and (n.seq >= m.from_seq or c.history = 2 or exists (select from chat.member s "
@@ -108,7 +108,9 @@ const struct pg_statement chat_read_statements[] = {
      "and s.from_seq <= n.seq and s.to_seq >= n.seq))) u on true "
      "order by a.ord"},
     {"receipts",
-     "select m.user_id, coalesce(r.delivered, 0), coalesce(r.read, 0) from chat.member m "
+     "select m.user_id, coalesce(r.delivered, 0), "
+     "coalesce(case when m.user_id = $5::bigint then r.read else r.read_shown end, 0) "
+     "from chat.member m "
      "left join chat.receipt r on r.partition = m.partition and r.chat_id = m.chat_id and "
      "r.user_id = m.user_id "
      "where m.partition = $1::bigint and m.chat_id = $2::bigint and m.to_seq = 0 and m.user_id > "

@@ -145,6 +145,9 @@ struct chat_log_event read_event(const struct pg_result *result, int statement, 
         .client_id = pg_text(result, statement, row, column + 6),
         .body = pg_text(result, statement, row, column + 7),
         .detail = pg_text(result, statement, row, column + 8),
+        .edited_at_ms = pg_number(result, statement, row, column + 9),
+        .is_deleted = pg_number(result, statement, row, column + 10) != 0,
+        .reactions = pg_text(result, statement, row, column + 11),
     };
     if (event.seq != 0)
         (void)chat_poison_mend(&event);

@@ -64,7 +64,7 @@ void chat_read_several(struct chat_read_store *store, int64_t user_id,
                        void *context);
 
 struct chat_summary_row {
-    int64_t last_seq, last_at_ms, read_seq, unread;
+    int64_t last_seq, last_at_ms, read_seq, unread, mentions;
     bool has_event;
     struct chat_log_event last_event;
 };
@@ -76,8 +76,9 @@ void chat_read_summaries(struct chat_read_store *store, int64_t user_id, const i
                          void *context);
 
 struct chat_receipts_page {
-    enum problem problem;                /* PROBLEM_NOT_FOUND, PROBLEM_NOT_MEMBER */
-    const struct chat_receipt *receipts; /* of current members, by user id */
+    enum problem problem; /* PROBLEM_NOT_FOUND, PROBLEM_NOT_MEMBER */
+    const struct chat_receipt
+        *receipts; /* of current members, by user id, as this one may see them */
     size_t count;
 };
 typedef void (*chat_on_receipts)(void *context, const struct chat_receipts_page *page);

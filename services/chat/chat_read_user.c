@@ -141,8 +141,9 @@ static struct chat_summary_row summary_of(const struct pg_result *result, int ro
         return summary;
     summary.read_seq = pg_number(result, 0, row, 2);
     summary.unread = pg_number(result, 0, row, 3);
+    summary.mentions = pg_number(result, 0, row, 4);
     summary.has_event = true;
-    summary.last_event = read_event(result, 0, row, 4);
+    summary.last_event = read_event(result, 0, row, 5);
     return summary;
 }
 
@@ -226,5 +227,6 @@ void chat_read_receipts(struct chat_read_store *store, int64_t user_id, int64_t 
     pg_add_number(unit, chat_id);
     pg_add_number(unit, after_user);
     pg_add_number(unit, limit);
+    pg_add_number(unit, user_id);
     pg_submit(unit, on_receipt_rows, question);
 }

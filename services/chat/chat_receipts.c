@@ -3,12 +3,14 @@
 
 #include "services/chat/chat_partitions.h"
 #include "services/chat/chat_settings.h"
+#include "shared/base/clock.h"
 #include "shared/base/id.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 #include "shared/base/planted_bug.h"
 #include "shared/daemon/daemon.h"
+#include "shared/proto/user_protocol.h"
 #include "shared/store/pg.h"
 
 #define MAX_WRITE 4096 /* receipts in one statement; a larger request goes alone */
@@ -19,6 +21,7 @@ enum {
     RECEIPT_USER,
     RECEIPT_DELIVERED,
     RECEIPT_READ,
+    RECEIPT_HIDES,
     RECEIPT_COLUMNS
 };
 
@@ -36,8 +39,9 @@ struct chat_receipts {
 
 static const struct pg_statement statements[] = {
     {"move",
-     "select problem, field, now_delivered, now_read, moved from "
-     "chat.move_receipts($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])"},
+     "select problem, field, now_delivered, now_read, now_shown, moved, shown_moved from "
+     "chat.move_receipts($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], "
+     "$6::bigint[], $7::bigint)"},
 };
 
 static struct metric moved_total = {.name = "parley_chat_receipts_moved_total",
@@ -66,6 +70,19 @@ static struct chat_receipt_outcome outcome_of(const struct pg_result *result, in
     return outcome;
 }
 
+/* What is told of a row: see the receipts of shared/proto/chat_protocol.h. */
+static struct chat_receipt news_of(const struct pg_result *result, int row,
+                                   const struct chat_receipt *asked)
+{
+    bool shown_moved = pg_number(result, 0, row, 6) != 0;
+    return (struct chat_receipt){.chat_id = asked->chat_id,
+                                 .user_id = asked->user_id,
+                                 .delivered = pg_number(result, 0, row, 2),
+                                 .read = pg_number(result, 0, row, 3),
+                                 .read_shown = pg_number(result, 0, row, 4),
+                                 .flags = shown_moved ? 0 : USER_HIDES_READS};
+}
+
 static void tell_moved(struct chat_receipts *receipts, const struct pg_result *result)
 {
     struct chat_receipt *moved = mem_array(receipts->writing_count + 1, sizeof *moved);
@@ -74,11 +91,8 @@ static void tell_moved(struct chat_receipts *receipts, const struct pg_result *r
     for (const struct chat_receipts_item *item = receipts->writing; item != NULL;
          item = item->next) {
         for (size_t i = 0; i < item->count; i++, row++) {
-            if (pg_number(result, 0, row, 4) != 0)
-                moved[count++] = (struct chat_receipt){.chat_id = item->receipts[i].chat_id,
-                                                       .user_id = item->receipts[i].user_id,
-                                                       .delivered = pg_number(result, 0, row, 2),
-                                                       .read = pg_number(result, 0, row, 3)};
+            if (pg_number(result, 0, row, 5) != 0)
+                moved[count++] = news_of(result, row, &item->receipts[i]);
         }
     }
     metric_add(&moved_total, (int64_t)count);
@@ -157,6 +171,7 @@ static void write_row(int64_t *columns, size_t row, size_t count,
     columns[RECEIPT_USER * count + row] = receipt->user_id;
     columns[RECEIPT_DELIVERED * count + row] = receipt->delivered;
     columns[RECEIPT_READ * count + row] = receipt->read;
+    columns[RECEIPT_HIDES * count + row] = (receipt->flags & USER_HIDES_READS) != 0;
 }
 
 static void on_turn_end(void *context)
@@ -176,6 +191,7 @@ static void on_turn_end(void *context)
     pg_unit_add(unit, "move");
     for (size_t column = 0; column < RECEIPT_COLUMNS; column++)
         pg_add_numbers(unit, columns + column * count, count);
+    pg_add_number(unit, clock_wall_ms());
     pg_submit(unit, on_moved_rows, receipts);
     mem_free(columns);
 }

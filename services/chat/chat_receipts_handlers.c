@@ -68,6 +68,7 @@ void chat_receipts_put(struct chat_service *service, struct http_request *reques
         return;
     put->receipt.chat_id = http_path_id(request, "chat");
     put->receipt.user_id = http_identity(request)->user_id;
+    put->receipt.flags = http_identity(request)->flags;
     put->item = (struct chat_receipts_item){.receipts = &put->receipt,
                                             .count = 1,
                                             .outcomes = &put->outcome,

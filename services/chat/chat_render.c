@@ -11,6 +11,9 @@ static const struct text type_names[] = {
     [CHAT_EVENT_MEMBER_REMOVED] = TEXT_LITERAL("member_removed"),
     [CHAT_EVENT_ROLE_CHANGED] = TEXT_LITERAL("role_changed"),
     [CHAT_EVENT_CHAT_UPDATED] = TEXT_LITERAL("chat_updated"),
+    [CHAT_EVENT_EDIT] = TEXT_LITERAL("edit"),
+    [CHAT_EVENT_DELETE] = TEXT_LITERAL("delete"),
+    [CHAT_EVENT_REACTION] = TEXT_LITERAL("reaction"),
 };
 
 const char *chat_role_name(int64_t role)
@@ -35,29 +38,72 @@ static void render_head(struct buffer *out, const struct chat_log_event *event)
     json_write_time(out, event->at_ms);
 }
 
-void chat_render_event(struct buffer *out, const struct chat_log_event *event)
+static void render_detail(struct buffer *out, const struct chat_log_event *event)
 {
-    render_head(out, event);
+    if (event->detail.length == 0)
+        return;
+    APPEND(out, ",");
+    buffer_append_text(out, event->detail);
+}
+
+static void render_body(struct buffer *out, const struct chat_log_event *event)
+{
+    if (event->body.data == NULL)
+        return;
+    APPEND(out, ",\"body\":");
+    buffer_append_text(out, event->body);
+}
+
+static void render_message(struct buffer *out, const struct chat_log_event *event)
+{
     if (event->client_id.data != NULL) {
         APPEND(out, ",\"client_id\":");
         json_write_string(out, event->client_id);
     }
-    if (event->body.data != NULL) {
-        APPEND(out, ",\"body\":");
-        buffer_append_text(out, event->body);
+    render_body(out, event);
+    render_detail(out, event);
+    if (event->edited_at_ms != 0) {
+        APPEND(out, ",\"edited\":");
+        json_write_time(out, event->edited_at_ms);
     }
+    if (event->is_deleted)
+        APPEND(out, ",\"deleted\":true");
+    if (event->reactions.data != NULL) {
+        APPEND(out, ",\"reactions\":");
+        buffer_append_text(out, event->reactions);
+    }
+}
+
+/* Its client_id was made up by whoever asked for it: nobody's business. */
+static void render_action(struct buffer *out, const struct chat_log_event *event)
+{
+    APPEND(out, ",\"target\":");
+    buffer_append_number(out, event->subject_id);
+    render_body(out, event);
+    render_detail(out, event);
+}
+
+/* A change of the chat. */
+static void render_change(struct buffer *out, const struct chat_log_event *event)
+{
     if (event->subject_id != 0) {
         APPEND(out, ",\"user\":");
         json_write_id(out, event->subject_id);
     }
-    if (event->detail.length > 0) {
-        APPEND(out, ",");
-        buffer_append_text(out, event->detail);
-    }
-    if (event->type != CHAT_EVENT_MESSAGE) {
-        APPEND(out, ",\"by\":");
-        json_write_id(out, event->sender_id);
-    }
+    render_detail(out, event);
+    APPEND(out, ",\"by\":");
+    json_write_id(out, event->sender_id);
+}
+
+void chat_render_event(struct buffer *out, const struct chat_log_event *event)
+{
+    render_head(out, event);
+    if (event->type == CHAT_EVENT_MESSAGE)
+        render_message(out, event);
+    else if (event->type >= CHAT_EVENT_EDIT)
+        render_action(out, event);
+    else
+        render_change(out, event);
     APPEND(out, "}");
 }
 

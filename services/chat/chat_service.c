@@ -72,7 +72,10 @@ static struct chat_lane *create_lane(struct chat_service *service)
                                     .prepare_news = prepare_news,
                                     .send_news = send_news};
     struct chat_lane_options options = {
-        .batch = {(size_t)chat_settings.max_batch_events, (size_t)chat_settings.max_batch_bytes},
+        .batch = {.max_events = (size_t)chat_settings.max_batch_events,
+                  .max_bytes = (size_t)chat_settings.max_batch_bytes,
+                  .max_reactions = limits.max_reactions,
+                  .max_emojis = limits.max_emojis},
         .max_queue_events = (size_t)chat_settings.max_queue_events,
         .max_queue_bytes = (size_t)chat_settings.max_queue_bytes,
         .max_cached_chats = (size_t)chat_settings.max_cached_chats,

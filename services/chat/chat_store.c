@@ -1,5 +1,6 @@
-/* A commit is one unit, so one transaction: the fence first, then events, spans and chats as arrays. The commit is
- * synchronous (a setting of every connection): an answer means that it is on disk. */
+/* A commit is one unit, so one transaction: the fence first, then events, spans, chats, and what was done to messages, as
+ * arrays; a statement without rows is left out. The commit is synchronous (a setting of every connection): an answer means
+ * that it is on disk. */
 #include "services/chat/chat_store.h"
 
 #include <string.h>
@@ -23,6 +24,14 @@ struct question {
     void *context;
 };
 
+/* clang-format off */
+/* The message's row, and the reactions to it, by a row of `given`. */
+#define ROW_OF(given) \
+    "e.partition = " given ".partition and e.chat_id = " given ".chat_id and e.seq = " given ".target"
+#define REACTIONS_OF(given) \
+    "r.partition = " given ".partition and r.chat_id = " given ".chat_id and r.target = " given ".target"
+/* clang-format on */
+
 /* clang-format off: a table */
 static const struct pg_statement statements[] = {
     {"fence", "select chat.fence($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"},
@@ -45,12 +54,46 @@ static const struct pg_statement statements[] = {
      "on conflict (partition, chat_id) do update set history = excluded.history, version = "
      "excluded.version, "
      "blocked = excluded.blocked, deleted = excluded.deleted"},
+    {"edits", "update chat.event e set edit_seq = d.seq "
+              "from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) "
+              "d (partition, chat_id, target, seq) where " ROW_OF("d")},
+    /* The content goes from the message and from all its edits: what is deleted is in the log no more (I19). */
+    {"deletes", "with d as materialized (select * from unnest($1::bigint[], $2::bigint[], "
+                "$3::bigint[], $4::bigint[]) d (partition, chat_id, target, seq)), "
+                "emptied as (update chat.event x set body = null from d "
+                "where x.partition = d.partition and x.chat_id = d.chat_id "
+                "and x.subject_id = d.target and x.type = 6), "
+                "taken_back as (delete from chat.reaction r using d where " REACTIONS_OF(
+                    "d") ") "
+                         "update chat.event e set body = null, detail = null, edit_seq = null, "
+                         "reactions = null, delete_seq = d.seq "
+                         "from d where " ROW_OF("d")},
+    {"reactions",
+     "with d as materialized (select * from unnest($1::bigint[], $2::bigint[], "
+     "$3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) "
+     "d (partition, chat_id, target, seq, user_id, is_on, emoji)), "
+     "added as (insert into chat.reaction (partition, chat_id, target, emoji, "
+     "user_id, seq) "
+     "select partition, chat_id, target, emoji, user_id, seq from d where is_on = 1), "
+     "taken_back as (delete from chat.reaction r using d where d.is_on = 0 "
+     "and " REACTIONS_OF(
+         "d") " and r.emoji = d.emoji and r.user_id = d.user_id) "
+              "update chat.event e set reactions = coalesce(e.reactions, 0) + c.change "
+              "from (select partition, chat_id, target, sum(2 * is_on - 1)::integer as change "
+              "from d group by partition, chat_id, target) c where " ROW_OF("c")},
+    /* Under a key: the event. Of a target: what the one who acts may know of it. */
     {"known",
-     "select k.ord - 1, e.seq, e.at_ms, e.body, e.detail "
-     "from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) "
-     "with ordinality k (partition, chat_id, sender_id, client_id, ord) "
-     "join chat.event e on e.partition = k.partition and e.chat_id = k.chat_id "
-     "and e.sender_id = k.sender_id and e.client_id = k.client_id and e.client_id is not null"},
+     "select k.ord - 1, e.seq, e.at_ms, e.type, e.subject_id, e.body, e.detail, "
+     "t.is_there, t.is_deleted, t.sender_id, t.detail_bytes, t.reactions, t.emojis, t.head_at_ms, "
+     "t.same_edit_seq, t.same_edit_at_ms, t.has_emoji, t.is_on "
+     "from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], "
+     "$7::text[]) "
+     "with ordinality k (partition, chat_id, sender_id, target, client_id, emoji, body, ord) "
+     "left join chat.event e on e.partition = k.partition and e.chat_id = k.chat_id "
+     "and e.sender_id = k.sender_id and e.client_id = k.client_id and e.client_id is not null "
+     "left join lateral chat.target(k.sender_id, k.partition::integer, k.chat_id, k.target, "
+     "k.emoji, k.body) t on k.target > 0 "
+     "where e.seq is not null or t.is_there"},
 };
 /* clang-format on */
 
@@ -164,10 +207,30 @@ void chat_store_commit(struct chat_store *store, const struct chat_batch *batch,
     add_table(unit, "events", &batch->events);
     add_table(unit, "spans", &batch->spans);
     add_table(unit, "chats", &batch->chats);
+    add_table(unit, "edits", &batch->edits);
+    add_table(unit, "deletes", &batch->deletes);
+    add_table(unit, "reactions", &batch->reactions);
     pg_submit(unit, on_committed, question);
 }
 
 /* --- what is known --- */
+
+static struct chat_target target_of(const struct pg_result *result, int row)
+{
+    return (struct chat_target){
+        .is_there = pg_number(result, 0, row, 7) != 0,
+        .is_deleted = pg_number(result, 0, row, 8) != 0,
+        .sender_id = pg_number(result, 0, row, 9),
+        .detail_bytes = pg_number(result, 0, row, 10),
+        .reactions = pg_number(result, 0, row, 11),
+        .emojis = pg_number(result, 0, row, 12),
+        .head_at_ms = pg_number(result, 0, row, 13),
+        .same_edit_seq = pg_number(result, 0, row, 14),
+        .same_edit_at_ms = pg_number(result, 0, row, 15),
+        .has_emoji = pg_number(result, 0, row, 16) != 0,
+        .is_on = pg_number(result, 0, row, 17) != 0,
+    };
+}
 
 static void on_known(void *context, const struct pg_result *result)
 {
@@ -180,8 +243,11 @@ static void on_known(void *context, const struct pg_result *result)
             .index = (size_t)pg_number(result, 0, row, 0),
             .seq = pg_number(result, 0, row, 1),
             .at_ms = pg_number(result, 0, row, 2),
-            .body = pg_text(result, 0, row, 3),
-            .detail = pg_text(result, 0, row, 4),
+            .type = pg_number(result, 0, row, 3),
+            .subject_id = pg_number(result, 0, row, 4),
+            .body = pg_text(result, 0, row, 5),
+            .detail = pg_text(result, 0, row, 6),
+            .target = target_of(result, row),
         };
     }
     question->answer.on_known(question->context, ok, known, (size_t)count);

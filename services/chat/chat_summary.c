@@ -38,7 +38,8 @@ static void on_summaries(void *context, enum problem problem, const struct chat_
         reply.summaries[i] = (struct chat_summary){.last_seq = rows[i].last_seq,
                                                    .last_at_ms = rows[i].last_at_ms,
                                                    .read_seq = rows[i].read_seq,
-                                                   .unread = rows[i].unread};
+                                                   .unread = rows[i].unread,
+                                                   .mentions = rows[i].mentions};
     render_events(rows, count, &json, reply.summaries);
     rpc_reply(exchange, &reply);
     buffer_deinit(&json);

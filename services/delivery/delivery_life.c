@@ -60,6 +60,7 @@ static void set_content_limits(void)
         .max_client_id_bytes = (size_t)limits.max_client_id_bytes,
         .max_mentions = (size_t)limits.max_mentions,
         .max_attachments = (size_t)limits.max_attachments,
+        .max_emoji_bytes = (size_t)limits.max_emoji_bytes,
     };
     chat_content_set_limits(&content);
 }

@@ -220,16 +220,23 @@ static void on_timer(void *context)
 static void tell_user(struct delivery_receipts *receipts, int64_t user_id,
                       const struct chat_receipt *moved)
 {
+    int64_t read = user_id == moved->user_id ? moved->read : moved->read_shown;
     const struct delivery_user *user = delivery_people_find(receipts->service->people, user_id);
     if (user == NULL || user->connected == 0)
         return;
     for (const struct device *device = user->devices; device != NULL; device = device->next_of_user)
         if (device_is_ready(device))
             delivery_frames_receipt(device->connection, moved->chat_id, moved->user_id,
-                                    moved->delivered, moved->read);
+                                    moved->delivered, read);
 }
 
-/* Of one's own watermarks only `read` is news: that one has read it on another device. */
+/* May this member be told? Of one's own watermarks only `read` is news: that one has read it on another device. The others
+ * are told of nothing that they may not see. */
+static bool is_news_for(int64_t user_id, const struct chat_receipt *moved)
+{
+    return user_id == moved->user_id ? moved->read > 0 : (moved->flags & USER_HIDES_READS) == 0;
+}
+
 static void tell(struct delivery_receipts *receipts, const struct chat_receipt *moved)
 {
     const struct delivery_roster *roster =
@@ -238,8 +245,7 @@ static void tell(struct delivery_receipts *receipts, const struct chat_receipt *
         return;
     for (size_t i = 0; i < roster->span_count; i++) {
         const struct chat_span *span = &roster->spans[i];
-        bool is_own = span->user_id == moved->user_id;
-        if (span->to_seq == 0 && (!is_own || moved->read > 0))
+        if (span->to_seq == 0 && is_news_for(span->user_id, moved))
             tell_user(receipts, span->user_id, moved);
     }
 }

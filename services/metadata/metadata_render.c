@@ -68,6 +68,8 @@ void metadata_render_item(struct buffer *out, const struct metadata_chat *chat,
     buffer_append_number(out, summary->read_seq);
     buffer_append_string(out, ",\"unread\":");
     buffer_append_number(out, summary->unread);
+    buffer_append_string(out, ",\"unread_mentions\":");
+    buffer_append_number(out, summary->mentions);
     buffer_append_string(out, ",\"me\":");
     metadata_render_own(out, &chat->own);
     buffer_append_string(out, "}");

@@ -159,7 +159,8 @@ static void prepare_process(const struct daemon_service *service)
         &(struct chat_content_limits){.max_text_bytes = (size_t)limits.max_text_bytes,
                                       .max_client_id_bytes = (size_t)limits.max_client_id_bytes,
                                       .max_mentions = (size_t)limits.max_mentions,
-                                      .max_attachments = (size_t)limits.max_attachments});
+                                      .max_attachments = (size_t)limits.max_attachments,
+                                      .max_emoji_bytes = (size_t)limits.max_emoji_bytes});
 }
 
 static void watch_signals(struct daemon *daemon)

@@ -9,6 +9,9 @@
     X(max_client_id_bytes, "128", 1, 128, "Bytes of a message's client_id.")                       \
     X(max_mentions, "100", 0, 1000, "Users that one message may mention.")                         \
     X(max_attachments, "10", 0, 100, "Attachments of one message.")                                \
+    X(max_emoji_bytes, "64", 1, 64, "Bytes of the emoji of a reaction.")                           \
+    X(max_emojis, "50", 1, 100, "Different emojis that react to one message.")                     \
+    X(max_reactions, "1000", 1, 2000, "Reactions to one message.")                                 \
     X(default_page, "50", 1, 200, "Items of a page when a request names no limit.")                \
     X(max_page, "200", 1, 1000, "Items of a page at most.")                                        \
     X(max_members, "1000", 2, 4096, "Members of a chat.")                                          \

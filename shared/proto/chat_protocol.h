@@ -28,7 +28,10 @@ enum chat_event_type {
 
 /* append: messages, and what is done to messages, for the log. The results come in the order of the items; items of one
  * sender and chat keep their order. Safe to send again: (sender, chat, client_id) gives the same seq for ever. What is
- * done to a message has no client_id of the client's: whoever asks makes one up at random and keeps it over its tries. */
+ * done to a message has no client_id of the client's: whoever asks makes one up at random and keeps it over its tries.
+ * Of a message PROBLEM_BAD_REQUEST says that `target` is above the head, of an edit that body and detail together are too
+ * long; PROBLEM_CONFLICT says that the key has another content, that the message was deleted, or of a reaction that there are
+ * as many as there may be. A whole request is refused for what no asker should send. */
 #define CHAT_MESSAGE_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, chat_id)                                          \
     ID(T, sender_id)                                        \
@@ -75,10 +78,14 @@ CODEC_DECLARE(chat_apply_request, CHAT_APPLY_REQUEST_FIELDS)
 #define CHAT_APPLY_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) NUMBER(T, last_seq) /* head of the chat after it */
 CODEC_DECLARE(chat_apply_reply, CHAT_APPLY_REPLY_FIELDS)
 
-/* receipts: watermarks, several at once. */
+/* receipts: watermarks, several at once. Whoever reads sees the true `read` on all of their devices; the others see
+ * `read_shown`, which stays where it is while the reader hides their reads. So in the news `read` is for the devices of
+ * user_id only, and read_shown for everybody else; with USER_HIDES_READS nothing has moved that the others may see, and they
+ * are not told at all: the moment would tell them. */
 #define CHAT_RECEIPT_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, chat_id) ID(T, user_id) NUMBER(T, delivered) NUMBER(T, read) /* 0: not moved */ \
-    NUMBER(T, flags) /* enum user_flag of who reads: USER_HIDES_READS keeps `read` from the others */
+    NUMBER(T, flags) /* enum user_flag. Asked: of who reads, USER_HIDES_READS keeps `read` from the others */ \
+    NUMBER(T, read_shown) /* in the news */
 CODEC_DECLARE(chat_receipt, CHAT_RECEIPT_FIELDS)
 #define CHAT_RECEIPTS_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, receipts, chat_receipt, 4096)
 CODEC_DECLARE(chat_receipts_request, CHAT_RECEIPTS_REQUEST_FIELDS)
@@ -128,7 +135,7 @@ CODEC_DECLARE(chat_members_reply, CHAT_MEMBERS_REPLY_FIELDS)
     NUMBER(T, seq)                                        \
     NUMBER(T, type)                                       \
     ID(T, sender_id)                                      \
-    ID(T, subject_id) /* the user of a membership event, else 0 */ \
+    ID(T, subject_id) /* of a membership event the user; of an edit, a delete or a reaction the seq that it is about; else 0 */ \
     TEXT(T, json, 2 * CHAT_BODY_BYTES) /* the event as clients see it, rendered once */
 CODEC_DECLARE(chat_event, CHAT_EVENT_FIELDS)
 

@@ -358,9 +358,10 @@ static void answer_known(void)
     for (size_t i = 0; i < keys->rows.count; i++) {
         const struct naive_event *event =
             naive_find_key(keys->rows.numbers[KEY_CHAT][i], keys->rows.numbers[KEY_SENDER][i],
-                           keys->rows.texts[0][i]);
+                           keys->rows.texts[KEY_CLIENT_ID][i]);
         if (event != NULL)
-            known[count++] = (struct chat_known){i, event->seq, 0, text_of(event->body), TEXT_NONE};
+            known[count++] = (struct chat_known){
+                .index = i, .seq = event->seq, .type = event->type, .body = text_of(event->body)};
     }
     world.keys = NULL;
     world.on_known(world.known_context, !fails(), known, count);

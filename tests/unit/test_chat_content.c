@@ -204,7 +204,7 @@ static void the_whole_message_fits_the_log(void **state)
 
 static void other_bounds_can_be_set(void **state)
 {
-    const struct chat_content_limits defaults = {16384, 128, 100, 10};
+    const struct chat_content_limits defaults = {16384, 128, 100, 10, 64};
     (void)state;
     chat_content_set_limits(&(struct chat_content_limits){
         .max_text_bytes = 2, .max_client_id_bytes = 1, .max_mentions = 0, .max_attachments = 0});

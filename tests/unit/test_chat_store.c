@@ -46,7 +46,7 @@ static const char start_script[] =
     "$as $bin/pg_ctl -D %1$s/data -l %1$s/log -w -o \"-F -h '' -k %1$s\" start >/dev/null; "
     "psql -qX -h %1$s -U postgres -c 'create role parley_chat login' postgres; "
     "psql -qX1 -v ON_ERROR_STOP=1 -h %1$s -U postgres -f \"$here/sql/0003_chat.sql\" -f "
-    "\"$here/sql/0005_chat_poison.sql\" postgres";
+    "\"$here/sql/0005_chat_poison.sql\" -f \"$here/sql/0010_chat_actions.sql\" postgres";
 static const char stop_script[] =
     "as=; if [ \"$(id -u)\" = 0 ]; then "
     "as='setpriv --reuid=postgres --regid=postgres --init-groups'; fi; cd /; "
@@ -126,7 +126,7 @@ static void create_all(void)
     reads = chat_read_store_create(loop, &partitions);
     receipts = chat_receipts_create(loop, &partitions, on_moved, NULL);
     states = chat_states_create(100, 1000);
-    batch = chat_batch_create(&partitions, &(struct chat_batch_limits){100, 1000000});
+    batch = chat_batch_create(&partitions, &(struct chat_batch_limits){100, 1000000, 1000, 50});
     wait_for_answer();
     wait_until_connected();
 }
@@ -337,13 +337,15 @@ static void known_messages_are_found_by_their_keys(void **state)
     static const char *const client_ids[] = {"nothing", "b", "a"};
     static const int64_t senders[] = {ANNA, ANNA, BEN};
     struct chat_keys keys = {.items = NULL};
-    chat_table_init(&keys.rows, KEY_NUMBERS, 1);
+    chat_table_init(&keys.rows, KEY_NUMBERS, KEY_TEXTS);
     for (size_t i = 0; i < 3; i++) {
         size_t row = chat_table_add(&keys.rows);
         keys.rows.numbers[KEY_PARTITION][row] = batch->events.numbers[EVENT_PARTITION][0];
         keys.rows.numbers[KEY_CHAT][row] = GROUP;
         keys.rows.numbers[KEY_SENDER][row] = senders[i];
-        keys.rows.texts[0][row] = text_of(client_ids[i]);
+        keys.rows.numbers[KEY_TARGET][row] = 0;
+        keys.rows.texts[KEY_CLIENT_ID][row] = text_of(client_ids[i]);
+        keys.rows.texts[KEY_EMOJI][row] = keys.rows.texts[KEY_BODY][row] = TEXT_NONE;
     }
     chat_store_look_up(store, &keys, on_known, NULL);
     wait_for_answer();
@@ -636,7 +638,8 @@ static void on_receipts_done(struct chat_receipts_item *item)
 
 static struct chat_receipt_outcome move(int64_t user_id, int64_t delivered, int64_t read)
 {
-    struct chat_receipt receipt = {GROUP, user_id, delivered, read, 0};
+    struct chat_receipt receipt = {
+        .chat_id = GROUP, .user_id = user_id, .delivered = delivered, .read = read};
     struct chat_receipt_outcome outcome;
     struct chat_receipts_item item = {
         .receipts = &receipt, .count = 1, .outcomes = &outcome, .on_done = on_receipts_done};
@@ -682,7 +685,7 @@ static void several_receipts_of_one_member_in_a_write_are_merged(void **state)
 {
     (void)state;
     struct chat_receipt three[] = {
-        {GROUP, BEN, 2, 0, 0}, {GROUP, BEN, 7, 3, 0}, {GROUP, BEN, 5, 5, 0}};
+        {GROUP, BEN, 2, 0, 0, 0}, {GROUP, BEN, 7, 3, 0, 0}, {GROUP, BEN, 5, 5, 0, 0}};
     struct chat_receipt_outcome outcomes[3];
     struct chat_receipts_item item = {
         .receipts = three, .count = 3, .outcomes = outcomes, .on_done = on_receipts_done};

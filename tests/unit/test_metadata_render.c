@@ -80,11 +80,13 @@ static void an_item_of_the_list_carries_the_last_event_as_the_log_rendered_it(vo
     const struct chat_summary summary = {.last_seq = 7,
                                          .read_seq = 4,
                                          .unread = 2,
+                                         .mentions = 1,
                                          .last_event = TEXT_LITERAL("{\"chat\":\"1\",\"seq\":7}")};
     metadata_render_item(&out, &group, &summary);
     assert_buffer(&out, "{\"chat\":" GROUP_JSON
                         ",\"last_seq\":7,\"last_event\":{\"chat\":\"1\",\"seq\":7},"
-                        "\"read_seq\":4,\"unread\":2,\"me\":{\"muted_until\":null,\"pinned\":true,"
+                        "\"read_seq\":4,\"unread\":2,\"unread_mentions\":1,\"me\":{\"muted_until\":"
+                        "null,\"pinned\":true,"
                         "\"archived\":false}}");
 }
 
