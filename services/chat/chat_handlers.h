@@ -7,6 +7,10 @@
 
 /* --- REST --- */
 void chat_append_post(struct chat_service *service, struct http_request *request);
+void chat_edit_patch(struct chat_service *service, struct http_request *request);
+void chat_message_delete(struct chat_service *service, struct http_request *request);
+void chat_reaction_put(struct chat_service *service, struct http_request *request);
+void chat_reaction_delete(struct chat_service *service, struct http_request *request);
 void chat_history_get(struct chat_service *service, struct http_request *request);
 void chat_receipts_put(struct chat_service *service, struct http_request *request);
 void chat_receipts_get(struct chat_service *service, struct http_request *request);

@@ -18,6 +18,10 @@ static bool is_able(const struct chat_service *service, struct http_request *req
             chat_##name_(service, request);                             \
     }
 HANDLER(append_post)
+HANDLER(edit_patch)
+HANDLER(message_delete)
+HANDLER(reaction_put)
+HANDLER(reaction_delete)
 HANDLER(history_get)
 HANDLER(receipts_put)
 HANDLER(receipts_get)
@@ -25,6 +29,12 @@ HANDLER(sync_post)
 
 static const struct http_route routes[] = {
     {HTTP_POST, "/v1/chats/{chat}/messages", NULL, HTTP_BODY, on_append_post},
+    {HTTP_PATCH, "/v1/chats/{chat}/messages/{seq}", NULL, HTTP_BODY, on_edit_patch},
+    {HTTP_DELETE, "/v1/chats/{chat}/messages/{seq}", NULL, 0, on_message_delete},
+    {HTTP_PUT, "/v1/chats/{chat}/messages/{seq}/reactions/{emoji:text}", NULL,
+     HTTP_BODY | HTTP_OPTIONAL_BODY, on_reaction_put},
+    {HTTP_DELETE, "/v1/chats/{chat}/messages/{seq}/reactions/{emoji:text}", NULL, 0,
+     on_reaction_delete},
     {HTTP_GET, "/v1/chats/{chat}/events", "after,before,limit", 0, on_history_get},
     {HTTP_PUT, "/v1/chats/{chat}/receipts", NULL, HTTP_BODY, on_receipts_put},
     {HTTP_GET, "/v1/chats/{chat}/receipts", "limit,cursor", 0, on_receipts_get},

@@ -167,7 +167,7 @@ def test_each_close_code_says_what_it_means_and_whether_to_come_back():
 def test_events_have_one_shape_for_each_type():
     event = REST["components"]["schemas"]["Event"]["oneOf"]
     types = [find(WRITTEN, one["$ref"], "openapi.yaml")[0]["properties"]["type"]["const"] for one in event]
-    assert types == ["message", "member_added", "member_removed", "role_changed", "chat_updated"]
+    assert types == ["message", "member_added", "member_removed", "role_changed", "chat_updated", "edit", "delete", "reaction"]
 
 
 def test_the_reference_page_is_what_the_documents_say():

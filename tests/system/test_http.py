@@ -70,8 +70,7 @@ def test_an_unknown_route_is_not_found(person, path):
 
 
 @pytest.mark.parametrize("later", [
-    ("GET", "/v1/search?q=x"), ("PUT", "/v1/chats/7/messages/1/reactions/x"), ("GET", "/v1/chats/7/messages/1/trace"),
-    ("PATCH", "/v1/chats/7/messages/1")])
+    ("GET", "/v1/search?q=x"), ("GET", "/v1/chats/7/messages/1/trace")])
 def test_what_a_later_version_brings_is_not_found_and_no_stub(person, later):
     person().refused("not_found", *later)
 
