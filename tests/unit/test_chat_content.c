@@ -215,73 +215,109 @@ static void other_bounds_can_be_set(void **state)
     chat_content_set_limits(&defaults);
 }
 
-/* --- what is done to a message --- */
-
-static void an_edit_takes_a_body_and_nothing_else(void **state)
+static void what_a_message_replies_to_is_a_seq_beside_the_detail(void **state)
 {
     (void)state;
-    static const struct {
-        const char *json, *pointer;
-    } cases[] = {
-        {"{\"body\":{\"text\":\"x\",\"own\":[1]}}", NULL},
-        {"{\"body\":{\"text\":\"\"}}", "/body/text"},
-        {"{\"body\":{}}", "/body/text"},
-        {"{\"body\":\"x\"}", "/body"},
-        {"{}", "/body"},
-        {"{\"body\":{\"text\":\"x\"},\"client_id\":\"c\"}", "/client_id"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct json_document *edit = json_parse(text_of(cases[i].json), &fault);
-        struct json_reader reader = json_reader_start(edit, "");
-        struct text body = chat_content_take_body(&reader);
-        bool is_good = json_reader_finish(&reader, &fault);
-        assert_int_equal(is_good, cases[i].pointer == NULL);
-        if (is_good)
-            assert_true(text_is(body, "{\"text\":\"x\",\"own\":[1]}"));
-        else
-            assert_string_equal(fault.pointer, cases[i].pointer);
-        json_destroy(&edit);
-    }
-}
-
-static void what_a_message_replies_to_is_told_beside_the_detail(void **state)
-{
-    (void)state;
-    assert_true(take(START ",\"reply_to\":12}"));
-    assert_int_equal(content.reply_to, 12);
-    assert_true(text_is(buffer_text(&content.detail), "\"reply_to\":12"));
+    assert_true(take(START ",\"reply_to\":7}"));
+    assert_int_equal(content.reply_to, 7);
     forget();
     assert_true(take(START "}"));
     assert_int_equal(content.reply_to, 0);
     forget();
 }
 
-static void an_emoji_is_some_bytes_of_text_without_control_characters(void **state)
+static void an_edit_has_a_body_and_nothing_else(void **state)
 {
+    static const struct {
+        const char *json, *body, *pointer;
+    } rows[] = {{"{\"body\":{\"text\":\"hi\", \"x\":1}}", "{\"text\":\"hi\", \"x\":1}", NULL},
+                {"{\"body\":{\"text\":\"\"}}", NULL, "/body/body/text"},
+                {"{}", NULL, "/body/body"},
+                {"{\"body\":{\"text\":\"hi\"},\"reply_to\":3}", NULL, "/body/reply_to"}};
     (void)state;
-    static const char bell[] = "\a";
-    char longest[CHAT_EMOJI_BYTES + 2];
-    memset(longest, 'x', sizeof longest);
-    assert_true(chat_content_is_emoji((struct text){longest, CHAT_EMOJI_BYTES}));
-    assert_false(chat_content_is_emoji((struct text){longest, CHAT_EMOJI_BYTES + 1}));
-    static const char *const good[] = {"\xf0\x9f\x91\x8d", "+1", " ", "\xc2\xa0", "\"", "\\"};
-    static const char *const bad[] = {"", bell, "a\nb", "\x7f", "\xc2\x80", "x\xc2\x9f", "\xff"};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_true(chat_content_is_emoji(text_of(good[i])));
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(chat_content_is_emoji(text_of(bad[i])));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        document = json_parse(text_of(rows[i].json), &fault);
+        struct json_reader reader = json_reader_start(document, "/body");
+        struct text body = chat_content_take_body(&reader);
+        assert_int_equal(json_reader_finish(&reader, &fault), rows[i].pointer == NULL);
+        if (rows[i].pointer == NULL)
+            assert_true(text_is(body, rows[i].body));
+        else
+            assert_string_equal(fault.pointer, rows[i].pointer);
+        json_destroy(&document);
+    }
 }
 
-static void a_reaction_has_one_form(void **state)
+static void a_reaction_is_a_short_text_in_which_there_is_something_to_see(void **state)
 {
+    static const struct {
+        const char *emoji;
+        bool want;
+    } rows[] = {
+        {"\xF0\x9F\x91\x8D", true},         /* thumbs up */
+        {"\xE2\x9D\xA4\xEF\xB8\x8F", true}, /* a heart and a variation selector */
+        {"\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x9A\x80", true}, /* joined */
+        {"+1", true},
+        {"a b", true},
+        {"", false},
+        {" ", false},
+        {"\xC2\xA0\xE2\x80\x8D", false}, /* a space and a joiner */
+        {"a\x01", false},
+        {"\x7F", false},
+        {"\xC2\x85x", false},     /* U+0085 */
+        {"\xE2\x80\xAEx", false}, /* right-to-left override */
+        {"\xE2\x80\xA8x", false}, /* line separator */
+        {"\xFF", false},
+        {"\xED\xA0\x80", false},
+    };
+    char long_text[CHAT_EMOJI_BYTES + 1];
     (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(chat_content_is_emoji(text_of(rows[i].emoji)), rows[i].want);
+    memset(long_text, 'x', sizeof long_text);
+    assert_true(chat_content_is_emoji((struct text){long_text, CHAT_EMOJI_BYTES}));
+    assert_false(chat_content_is_emoji((struct text){long_text, CHAT_EMOJI_BYTES + 1}));
+}
+
+static void a_reactions_detail_is_written_and_read_in_one_form(void **state)
+{
+    struct arena arena = ARENA_EMPTY;
     struct buffer detail = BUFFER_EMPTY;
-    chat_content_put_reaction(&detail, TEXT_LITERAL("a\"b"), true);
-    assert_true(text_is(buffer_text(&detail), "\"emoji\":\"a\\\"b\",\"on\":true"));
-    buffer_clear(&detail);
-    chat_content_put_reaction(&detail, TEXT_LITERAL("\xf0\x9f\x91\x8d"), false);
-    assert_true(text_is(buffer_text(&detail), "\"emoji\":\"\xf0\x9f\x91\x8d\",\"on\":false"));
+    struct text emoji;
+    bool on;
+    (void)state;
+    chat_content_put_reaction(&detail, text_of("\"\\"), true);
+    assert_true(text_is(buffer_text(&detail), "\"emoji\":\"\\\"\\\\\",\"on\":true"));
+    assert_true(chat_content_read_reaction(buffer_text(&detail), &arena, &emoji, &on));
+    assert_true(text_is(emoji, "\"\\") && on);
     buffer_deinit(&detail);
+    arena_deinit(&arena);
+}
+
+static void a_detail_that_is_no_reactions_is_refused(void **state)
+{
+    static const char *const details[] = {
+        "",
+        "\"emoji\":\"x\"",
+        "\"on\":true",
+        "\"emoji\":\"x\",\"on\":1",
+        "\"emoji\":7,\"on\":true",
+        "\"emoji\":\"x\",\"on\":true,\"more\":1",
+        "\"emoji\":\"\",\"on\":true",
+        "\"emoji\":\" \",\"on\":true",
+        "\"emoji\":\"\\u0000\",\"on\":true",
+        "\"emoji\":\"x\",\"on\":true}",
+        "\"emoji\":\"x\",\"emoji\":\"y\",\"on\":true",
+        "\"emoji\":\"\xFF\",\"on\":true",
+    };
+    struct arena arena = ARENA_EMPTY;
+    struct text emoji;
+    bool on;
+    (void)state;
+    for (size_t i = 0; i < sizeof details / sizeof details[0]; i++)
+        if (chat_content_read_reaction(text_of(details[i]), &arena, &emoji, &on))
+            fail_msg("accepted: %s", details[i]);
+    arena_deinit(&arena);
 }
 
 int main(void)
@@ -296,10 +332,11 @@ int main(void)
         cmocka_unit_test(mentions_are_bounded),
         cmocka_unit_test(the_whole_message_fits_the_log),
         cmocka_unit_test(other_bounds_can_be_set),
-        cmocka_unit_test(an_edit_takes_a_body_and_nothing_else),
-        cmocka_unit_test(what_a_message_replies_to_is_told_beside_the_detail),
-        cmocka_unit_test(an_emoji_is_some_bytes_of_text_without_control_characters),
-        cmocka_unit_test(a_reaction_has_one_form),
+        cmocka_unit_test(what_a_message_replies_to_is_a_seq_beside_the_detail),
+        cmocka_unit_test(an_edit_has_a_body_and_nothing_else),
+        cmocka_unit_test(a_reaction_is_a_short_text_in_which_there_is_something_to_see),
+        cmocka_unit_test(a_reactions_detail_is_written_and_read_in_one_form),
+        cmocka_unit_test(a_detail_that_is_no_reactions_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,22 @@ static void what_cannot_be_shown_becomes_an_empty_message(void **state)
     mem_free(large);
 }
 
+static void a_deleted_message_and_its_edits_have_no_body_and_that_is_sound(void **state)
+{
+    (void)state;
+    struct chat_log_event deleted = message(1), edit = message(2);
+    deleted.is_deleted = true;
+    deleted.body = deleted.detail = TEXT_NONE;
+    edit.type = CHAT_EVENT_EDIT;
+    edit.subject_id = 1;
+    edit.body = edit.detail = TEXT_NONE;
+    assert_null(chat_poison_mend(&deleted));
+    assert_null(chat_poison_mend(&edit));
+    deleted.detail = text_of("}");
+    assert_non_null(chat_poison_mend(&deleted));
+    assert_null(deleted.body.data);
+}
+
 static void a_membership_event_keeps_who_it_is_about(void **state)
 {
     (void)state;
@@ -94,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_event_stays_as_it_is),
         cmocka_unit_test(what_cannot_be_shown_becomes_an_empty_message),
+        cmocka_unit_test(a_deleted_message_and_its_edits_have_no_body_and_that_is_sound),
         cmocka_unit_test(a_membership_event_keeps_who_it_is_about),
         cmocka_unit_test(an_event_that_is_read_often_is_told_of_once),
     };
