@@ -15,6 +15,7 @@ void chat_history_get(struct chat_service *service, struct http_request *request
 void chat_receipts_put(struct chat_service *service, struct http_request *request);
 void chat_receipts_get(struct chat_service *service, struct http_request *request);
 void chat_sync_post(struct chat_service *service, struct http_request *request);
+void chat_trace_get(struct chat_service *service, struct http_request *request);
 
 /* --- internal --- */
 void chat_append_rpc(struct chat_service *service, struct rpc_exchange *exchange,

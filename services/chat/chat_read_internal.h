@@ -17,6 +17,7 @@ struct read_question {
         chat_on_events on_events;
         chat_on_summaries on_summaries;
         chat_on_receipts on_receipts;
+        chat_on_trace on_trace;
         chat_on_feed on_feed;
         chat_on_heads on_heads;
         chat_on_rosters on_rosters;
@@ -37,6 +38,9 @@ int64_t read_partition(const struct chat_read_store *store, int64_t chat_id);
 /* The columns of an event as all statements name them, from `column` on. */
 struct chat_log_event read_event(const struct pg_result *result, int statement, int row,
                                  int column);
+/* What the user is to the chat: one row, is_member and the ends of what they may see; none for a stranger. */
+void read_add_standing(struct pg_unit *unit, const struct chat_read_store *store, int64_t user_id,
+                       int64_t chat_id);
 /* All rows of a statement; the array is the caller's (mem_free). */
 struct chat_log_event *read_event_rows(const struct pg_result *result, int statement,
                                        size_t *count_out);

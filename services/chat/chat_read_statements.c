@@ -116,6 +116,18 @@ const struct pg_statement chat_read_statements[] = {
      "where m.partition = $1::bigint and m.chat_id = $2::bigint and m.to_seq = 0 and m.user_id > "
      "$3::bigint "
      "order by m.user_id limit $4::bigint"},
+    {"traced",
+     "select e.sender_id, e.at_ms, e.partition, e.feed_offset from "
+     "chat.events_after($1::bigint, $2::bigint::integer, $3::bigint, $4::bigint - 1, 1) e "
+     "where e.seq = $4::bigint and e.type = 1"},
+    {"traced_members",
+     "select m.user_id, coalesce(r.delivered, 0), coalesce(r.delivered_at_ms, 0), "
+     "coalesce(r.read_shown, 0), coalesce(r.read_at_ms, 0) from chat.member m "
+     "left join chat.receipt r on r.partition = m.partition and r.chat_id = m.chat_id and "
+     "r.user_id = m.user_id "
+     "where m.partition = $1::bigint and m.chat_id = $2::bigint and m.user_id > $3::bigint "
+     "and m.user_id <> $4::bigint and m.from_seq <= $5::bigint "
+     "and (m.to_seq = 0 or m.to_seq >= $5::bigint) order by m.user_id limit $6::bigint"},
     {"feed", "select " EVENT ", e.feed_offset from (select e.*, " BYTES_BEFORE(
                  "e.feed_offset") " from ("
                                   "select * from chat.event where partition = $1::bigint and "

@@ -86,6 +86,25 @@ void chat_read_receipts(struct chat_read_store *store, int64_t user_id, int64_t 
                         int64_t after_user, int64_t limit, chat_on_receipts on_receipts,
                         void *context);
 
+/* Where a message of the user's own is, as far as the log and the watermarks know. */
+struct chat_trace_member {
+    int64_t user_id;
+    int64_t delivered, delivered_at_ms; /* the watermark, and when it moved last; 0: not known */
+    int64_t read, read_at_ms;           /* as far as others may see it */
+};
+struct chat_trace_page {
+    /* PROBLEM_NOT_FOUND: no such chat or message, as far as the user may see; PROBLEM_NOT_MEMBER; PROBLEM_FORBIDDEN: it is
+     * somebody else's. */
+    enum problem problem;
+    int64_t seq, at_ms, partition, offset, sender_id;
+    const struct chat_trace_member *members; /* at that seq, but for the sender, by user id */
+    size_t count;
+};
+typedef void (*chat_on_trace)(void *context, const struct chat_trace_page *page);
+void chat_read_trace(struct chat_read_store *store, int64_t user_id,
+                     const struct chat_event_ref *message, int64_t after_user, int64_t limit,
+                     chat_on_trace on_trace, void *context);
+
 /* --- for the other daemons --- */
 
 struct chat_feed_page {

@@ -17,8 +17,8 @@ static void add_chats(struct pg_unit *unit, const struct chat_read_store *store,
     mem_free(partitions);
 }
 
-static void add_standing(struct pg_unit *unit, const struct chat_read_store *store, int64_t user_id,
-                         int64_t chat_id)
+void read_add_standing(struct pg_unit *unit, const struct chat_read_store *store, int64_t user_id,
+                       int64_t chat_id)
 {
     pg_unit_add(unit, "standing");
     pg_add_number(unit, read_partition(store, chat_id));
@@ -53,7 +53,7 @@ void chat_read_history(struct chat_read_store *store, int64_t user_id, int64_t c
     struct pg_unit *unit = read_unit(store);
     question->answer.on_page = on_page;
     question->chat_id = chat_id;
-    add_standing(unit, store, user_id, chat_id);
+    read_add_standing(unit, store, user_id, chat_id);
     pg_unit_add(unit, range->is_before ? "history_before" : "history_after");
     pg_add_number(unit, user_id);
     pg_add_number(unit, read_partition(store, chat_id));
@@ -221,7 +221,7 @@ void chat_read_receipts(struct chat_read_store *store, int64_t user_id, int64_t 
     struct pg_unit *unit = read_unit(store);
     question->answer.on_receipts = on_receipts;
     question->chat_id = chat_id;
-    add_standing(unit, store, user_id, chat_id);
+    read_add_standing(unit, store, user_id, chat_id);
     pg_unit_add(unit, "receipts");
     pg_add_number(unit, read_partition(store, chat_id));
     pg_add_number(unit, chat_id);

@@ -123,6 +123,7 @@ void chat_service_stop(void *context)
     rpc_server_destroy(&service->rpc);
     authenticator_destroy(&service->authenticator);
     rpc_client_destroy(&service->user);
+    rpc_client_destroy(&service->delivery);
     mem_free(service);
 }
 
@@ -136,6 +137,8 @@ static void create_parts(struct chat_service *service, struct nng_bus *bus)
     service->receipts =
         chat_receipts_create(service->loop, &service->partitions, on_receipts_moved, service);
     service->user = rpc_client_create(bus, daemon_socket_url("user", "rpc"), MAX_OUTSTANDING);
+    service->delivery =
+        rpc_client_create(bus, daemon_socket_url("delivery", "rpc"), MAX_OUTSTANDING);
     service->authenticator = authenticator_create(
         service->loop, service->user, AUTHENTICATOR_ENTRIES, daemon_settings.rpc_deadline_ms);
 }

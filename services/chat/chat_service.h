@@ -26,6 +26,7 @@ struct chat_service {
     struct chat_receipts *receipts;
     struct chat_feed *feed;
     struct rpc_client *user;
+    struct rpc_client *delivery;
     struct authenticator *authenticator;
     struct http_server *http;
     struct rpc_server *rpc;

@@ -182,6 +182,36 @@ void device_on_lost(struct device *device);              /* hub->inboxes is AWAY
 void device_rewrite(struct device *device);
 void device_on_up(struct device *device); /* hub->inboxes is UP already */
 
+/* What lies in a device's inbox in Redis, as far as one event is concerned. */
+struct device_look {
+    bool is_lost;    /* it is not what was written to it, or says that the device must resync */
+    bool is_unheard; /* the device was told to resync and has not shown yet that it heard */
+    int64_t place;   /* of the event, from 1 on; 0: it is not there */
+};
+/* Where an event that was fanned out is now; nothing is changed. Without a look, DEVICE_TRACE_LOOK means that the inbox
+ * must be looked into, and that is remembered in `mark_out` for the second call. */
+enum device_trace {
+    DEVICE_TRACE_LOOK,
+    DEVICE_TRACE_WAITING,
+    DEVICE_TRACE_PARKED, /* at *position_out, from 1 on */
+    DEVICE_TRACE_SENT,
+    DEVICE_TRACE_ACKNOWLEDGED,
+    DEVICE_TRACE_RESYNC,
+};
+/* From where places in an inbox count, so that a look can be understood when it comes. */
+struct device_trace_mark {
+    bool counts; /* places were counted then: of an absent device they are not */
+    int64_t trimmed;
+    int64_t session;
+    uint32_t generation; /* of pushes: another one when places were given up */
+};
+enum device_trace device_trace(const struct device *device, const struct delivery_ref *ref,
+                               struct device_trace_mark *mark_out);
+/* device NULL: this process does not know it. DEVICE_TRACE_LOOK: it has connected meanwhile; look again. */
+enum device_trace device_trace_looked(const struct device *device, const struct delivery_ref *ref,
+                                      const struct device_look *look,
+                                      const struct device_trace_mark *mark, int64_t *position_out);
+
 bool device_is_ready(
     const struct device *device); /* it has a connection that has had its `ready` */
 bool device_is_idle(

@@ -226,6 +226,20 @@ void delivery_inbox_on_ignored_reply(void *context, enum redis_outcome outcome,
     mem_free(call);
 }
 
+void delivery_inbox_on_look_reply(void *context, enum redis_outcome outcome,
+                                  const struct redisReply *reply)
+{
+    struct inbox_call *call = context;
+    bool ok = status_of(call, outcome, reply) == DELIVERY_STATUS_OK && reply->elements == 4;
+    struct device_look look = {0};
+    if (ok)
+        look = (struct device_look){.is_lost = number_of(reply->element[1]) != 0,
+                                    .place = number_of(reply->element[2]),
+                                    .is_unheard = number_of(reply->element[3]) != 0};
+    call->on_look(call->context, ok ? &look : NULL);
+    mem_free(call);
+}
+
 static bool is_refused(enum redis_outcome outcome, const redisReply *reply)
 {
     return outcome == REDIS_DONE && reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&

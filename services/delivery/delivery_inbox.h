@@ -71,4 +71,15 @@ void delivery_inbox_confirm(struct delivery_inbox *inbox, struct device *device)
 void delivery_inbox_drop(struct delivery_inbox *inbox,
                          int64_t device_id); /* the device is gone for ever */
 
+/* Whose inbox is looked into: `device` is NULL when this process does not know it. */
+struct delivery_inbox_of {
+    int64_t device_id;
+    int64_t created_change;
+    const struct device *device;
+};
+/* Looks whether this event lies in the inbox, and changes nothing. `look` is NULL when Redis did not tell; borrowed. */
+typedef void (*delivery_on_look)(void *context, const struct device_look *look);
+void delivery_inbox_look(struct delivery_inbox *inbox, const struct delivery_inbox_of *of,
+                         const struct delivery_ref *ref, delivery_on_look on_look, void *context);
+
 #endif

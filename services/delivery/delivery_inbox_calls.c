@@ -10,6 +10,7 @@
 #include "shared/base/mem.h"
 
 #define PUSH_BYTES 28 /* partition, offset, chat, seq; big-endian */
+#define REF_BYTES  16 /* the last of them: what lies in the list */
 
 static void add_word(struct inbox_words *words, struct text word)
 {
@@ -68,14 +69,22 @@ static void add_device_keys(struct delivery_inbox *inbox, struct inbox_words *wo
 }
 
 /* A device that is younger than this Redis, and of which this process has seen no record, may have none. */
+static struct inbox_call *begin_inbox(struct delivery_inbox *inbox, enum delivery_script script,
+                                      struct inbox_words *words, const struct delivery_inbox_of *of)
+{
+    struct inbox_call *call = begin(inbox, script, words, 4);
+    bool was_recorded = of->device != NULL && of->device->recorded;
+    add_device_keys(inbox, words, of->device_id);
+    delivery_inbox_add_number(words, of->created_change >= inbox->started_change && !was_recorded);
+    return call;
+}
+
 static struct inbox_call *begin_device(struct delivery_inbox *inbox, enum delivery_script script,
                                        struct inbox_words *words, struct device *device)
 {
-    struct inbox_call *call = begin(inbox, script, words, 4);
-    bool may_lack_record = device->created_change >= inbox->started_change && !device->recorded;
+    struct delivery_inbox_of of = {device->device_id, device->created_change, device};
+    struct inbox_call *call = begin_inbox(inbox, script, words, &of);
     call->device = device;
-    add_device_keys(inbox, words, device->device_id);
-    delivery_inbox_add_number(words, may_lack_record);
     return call;
 }
 
@@ -170,4 +179,17 @@ void delivery_inbox_drop(struct delivery_inbox *inbox, int64_t device_id)
     struct inbox_call *call = begin(inbox, DELIVERY_SCRIPT_DROP, &words, 4);
     add_device_keys(inbox, &words, device_id);
     send_ignored(call, &words);
+}
+
+void delivery_inbox_look(struct delivery_inbox *inbox, const struct delivery_inbox_of *of,
+                         const struct delivery_ref *ref, delivery_on_look on_look, void *context)
+{
+    struct inbox_words words;
+    struct inbox_call *call = begin_inbox(inbox, DELIVERY_SCRIPT_TRACE, &words, of);
+    char *space = words.space[words.count];
+    pack_ref(space, ref);
+    add_word(&words, (struct text){space + PUSH_BYTES - REF_BYTES, REF_BYTES});
+    call->on_look = on_look;
+    call->context = context;
+    redis_command(inbox->redis, words.words, words.count, delivery_inbox_on_look_reply, call);
 }

@@ -30,6 +30,7 @@ struct inbox_call {
     int64_t started_us;
     delivery_on_hello on_hello;
     delivery_on_written on_written;
+    delivery_on_look on_look;
     void *context;
 };
 
@@ -48,5 +49,7 @@ void delivery_inbox_on_device_reply(void *context, enum redis_outcome outcome,
                                     const struct redisReply *reply);
 void delivery_inbox_on_ignored_reply(void *context, enum redis_outcome outcome,
                                      const struct redisReply *reply);
+void delivery_inbox_on_look_reply(void *context, enum redis_outcome outcome,
+                                  const struct redisReply *reply);
 
 #endif

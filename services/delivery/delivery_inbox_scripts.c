@@ -95,6 +95,20 @@ static const char *const texts[DELIVERY_SCRIPT_COUNT] = {
                                          "return {0, 0}\n",
     [DELIVERY_SCRIPT_DROP] = DEVICE_HEAD "redis.call('UNLINK', l, r)\n"
                                          "return {0, 0}\n",
+    /* Looks, and writes nothing, not even that it found the inbox lost. ARGV[4]: a reference as it lies in the list, which
+     * is never longer than limits.max_inbox_events. Answers whether the inbox is lost (1), the place of the reference
+     * (1: the first; 0: it is not there), and whether a resync was not heard (1). */
+    [DELIVERY_SCRIPT_TRACE] = DEVICE_HEAD
+    "local record = redis.call('HMGET', r, 'e', 'x', 'n', 'u')\n"
+    "if record[1] ~= ARGV[1] then\n"
+    "  local lost = ARGV[3] ~= '1' or (not record[1] and redis.call('EXISTS', l) == 1)\n"
+    "  return {0, lost and 1 or 0, 0, 0}\n"
+    "end\n"
+    "if record[2] or redis.call('LLEN', l) ~= tonumber(record[3]) then\n"
+    "  return {0, 1, 0, 0}\n"
+    "end\n"
+    "local place = redis.call('LPOS', l, ARGV[4])\n"
+    "return {0, 0, place and place + 1 or 0, record[4] and 1 or 0}\n",
 };
 /* clang-format on */
 

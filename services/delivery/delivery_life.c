@@ -20,10 +20,12 @@
 #include "services/delivery/delivery_revocation.h"
 #include "services/delivery/delivery_roles.h"
 #include "services/delivery/delivery_rosters.h"
+#include "services/delivery/delivery_rpc.h"
 #include "services/delivery/delivery_send.h"
 #include "services/delivery/delivery_store.h"
 #include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch.h"
+#include "services/delivery/delivery_trace.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
@@ -94,6 +96,7 @@ static void make_parts(struct delivery_service *service)
     service->feed = delivery_feed_create(service);
     service->flush = delivery_flush_create(service);
     service->boot = delivery_boot_create(service);
+    service->traces = delivery_traces_create(service);
 }
 
 bool delivery_life_start(struct daemon *daemon, void **service_out, char *message_out,
@@ -105,7 +108,10 @@ bool delivery_life_start(struct daemon *daemon, void **service_out, char *messag
     set_content_limits();
     delivery_port_init(service);
     service->ws = delivery_ws_create(service, message_out, message_size);
-    if (service->ws == NULL) {
+    if (service->ws != NULL)
+        service->rpc = delivery_rpc_create(service, message_out, message_size);
+    if (service->rpc == NULL) {
+        delivery_ws_destroy(&service->ws);
         mem_free(service);
         return false;
     }
@@ -176,11 +182,14 @@ void delivery_life_stop(void *context)
 {
     struct delivery_service *service = context;
     loop_timer_destroy(&draining.timer);
+    delivery_traces_stop(service->traces);
     delivery_ws_destroy_connections(service->ws);
     rpc_client_destroy(&service->chat);
     rpc_client_destroy(&service->user);
     delivery_inbox_destroy(&service->inbox);
     delivery_store_destroy(&service->store);
+    delivery_traces_destroy(&service->traces);
+    rpc_server_destroy(&service->rpc);
     delivery_boot_destroy(&service->boot);
     delivery_flush_destroy(&service->flush);
     delivery_feed_destroy(&service->feed);

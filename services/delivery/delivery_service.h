@@ -36,6 +36,8 @@ struct delivery_service {
     struct delivery_flush *flush;
     struct delivery_boot *boot;
     struct delivery_ws *ws;
+    struct delivery_traces *traces;
+    struct rpc_server *rpc;
     bool draining;
 };
 

@@ -73,6 +73,9 @@ static const struct setting items[] = {
     NUMBER(max_redis_commands, "65536", 256, 10000000, "Commands in flight to Redis."),
     NUMBER(redis_deadline_ms, "3000", 50, 60000,
            "Milliseconds that Redis may take for a command before its connection is dropped."),
+    NUMBER(rpc_concurrency, "8", 1, 1024, "Internal requests that are worked on at once."),
+    NUMBER(trace_deadline_ms, "1500", 10, 60000,
+           "Milliseconds after which a trace answers what it knows by then."),
 };
 /* clang-format on */
 

@@ -38,6 +38,8 @@ struct delivery_settings {
     int64_t max_store_units;
     int64_t max_redis_commands;
     int64_t redis_deadline_ms;
+    int64_t rpc_concurrency;
+    int64_t trace_deadline_ms;
 };
 
 extern struct delivery_settings delivery_settings;

@@ -97,8 +97,8 @@ static void on_devices(void *service_, struct rpc_exchange *exchange, const void
 {
     struct user_service *service = service_;
     const struct user_devices_request *request = request_;
-    user_store_devices(service->store, request->users, request->users_count, on_devices_answer,
-                       exchange);
+    user_store_devices(service->store, request->users, request->users_count, request->named_id,
+                       on_devices_answer, exchange);
 }
 
 static void on_changes_answer(void *exchange, enum problem problem,

@@ -48,7 +48,8 @@ const struct pg_statement user_read_statements[] = {
                 "c.other_id, c.flags from users.change_head h left join lateral ("
                 "select * from users.change where feed_offset > $1::bigint "
                 "order by feed_offset limit $2::bigint) c on true order by c.feed_offset"},
-    {"devices", "select h.head, d.user_id, d.device_id, d.created_change "
+    {"devices", "select h.head, d.user_id, d.device_id, d.created_change, d.created_at_ms, "
+                "case when d.user_id = $2::bigint then d.name end "
                 "from users.change_head h left join users.device d "
                 "on d.user_id = any ($1::bigint[]) order by d.user_id, d.device_id"},
     {"existing", "select a.user_id from users.account a "

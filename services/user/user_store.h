@@ -180,8 +180,9 @@ void user_store_trim(struct user_store *store, int64_t taken, int64_t days, int6
                      user_on_trimmed on_trimmed, void *context);
 typedef void (*user_on_devices)(void *context, enum problem problem,
                                 const struct user_devices_reply *reply);
+/* named_id: of whose devices the names are told; 0: of nobody's. */
 void user_store_devices(struct user_store *store, const int64_t *users, size_t count,
-                        user_on_devices on_devices, void *context);
+                        int64_t named_id, user_on_devices on_devices, void *context);
 typedef void (*user_on_existing)(void *context, enum problem problem,
                                  const struct user_existing_reply *reply);
 void user_store_existing(struct user_store *store, const int64_t *users, size_t count,

@@ -169,7 +169,9 @@ static void answer_devices(void *context, const struct pg_result *result)
             reply.devices[row] =
                 (struct user_device){.user_id = pg_number(result, 0, row, 1),
                                      .device_id = pg_number(result, 0, row, 2),
-                                     .created_change = pg_number(result, 0, row, 3)};
+                                     .created_change = pg_number(result, 0, row, 3),
+                                     .created_at_ms = pg_number(result, 0, row, 4),
+                                     .name = pg_text(result, 0, row, 5)};
     }
     question->answer.on_devices(question->context, problem, &reply);
     mem_free(reply.devices);
@@ -177,10 +179,11 @@ static void answer_devices(void *context, const struct pg_result *result)
 }
 
 void user_store_devices(struct user_store *store, const int64_t *users, size_t count,
-                        user_on_devices on_devices, void *context)
+                        int64_t named_id, user_on_devices on_devices, void *context)
 {
     struct pg_unit *unit = store_unit(store->reads, "devices");
     pg_add_numbers(unit, users, count);
+    pg_add_number(unit, named_id);
     struct question *question = question_create(context);
     question->answer.on_devices = on_devices;
     pg_submit(unit, answer_devices, question);

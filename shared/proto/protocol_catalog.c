@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "shared/proto/chat_protocol.h"
+#include "shared/proto/delivery_protocol.h"
 #include "shared/proto/metadata_protocol.h"
 #include "shared/proto/user_protocol.h"
 
@@ -39,11 +40,17 @@ static const struct protocol_method chat_methods[] = {
     {&chat_companions_method, "which of these pairs of users share a chat now"},
 };
 
+static const struct protocol_method delivery_methods[] = {
+    {&delivery_trace_method, "where an event is, for each device of these users"},
+};
+
 #define X(...) +1
 static_assert(COUNT(user_methods) == USER_METHODS(X), "a method of user is not in the catalog");
 static_assert(COUNT(metadata_methods) == METADATA_METHODS(X),
               "a method of metadata is not in the catalog");
 static_assert(COUNT(chat_methods) == CHAT_METHODS(X), "a method of chat is not in the catalog");
+static_assert(COUNT(delivery_methods) == DELIVERY_METHODS(X),
+              "a method of delivery is not in the catalog");
 #undef X
 
 const struct protocol_service protocol_services[] = {
@@ -52,6 +59,7 @@ const struct protocol_service protocol_services[] = {
     {"metadata", metadata_methods, COUNT(metadata_methods), NULL, NULL},
     {"chat", chat_methods, COUNT(chat_methods), &chat_news_codec,
      "what was committed, the heads of the partitions every 200 ms, and receipts that moved"},
+    {"delivery", delivery_methods, COUNT(delivery_methods), NULL, NULL},
 };
 const size_t protocol_service_count = COUNT(protocol_services);
 

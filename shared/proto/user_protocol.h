@@ -65,9 +65,16 @@ CODEC_DECLARE(user_blocks_request, USER_BLOCKS_REQUEST_FIELDS)
 CODEC_DECLARE(user_blocks_reply, USER_BLOCKS_REPLY_FIELDS)
 
 /* devices: all devices of these users, in one go with the head of the feed that the answer is true at. */
-#define USER_DEVICE_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) ID(T, user_id) ID(T, device_id) NUMBER(T, created_change)
+#define USER_DEVICE_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
+    ID(T, user_id)                                         \
+    ID(T, device_id)                                       \
+    NUMBER(T, created_change)                              \
+    NUMBER(T, created_at_ms) /* by the clock; 0: it was not kept then */ \
+    TEXT(T, name, 128) /* absent unless it was asked for */
 CODEC_DECLARE(user_device, USER_DEVICE_FIELDS)
-#define USER_DEVICES_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) IDS(T, users, 1024)
+#define USER_DEVICES_REQUEST_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
+    IDS(T, users, 1024)                                             \
+    ID(T, named_id) /* of whose devices the names are wanted; 0: of nobody's */
 CODEC_DECLARE(user_devices_request, USER_DEVICES_REQUEST_FIELDS)
 #define USER_DEVICES_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     LIST(T, devices, user_device, 131072)                         \

@@ -5,7 +5,8 @@
  *
  *   - on one connection a chat's seqs rise, and n counts up by one;
  *   - what the cursor has passed is acknowledged, or in the inbox, or the next connection will be told to resync;
- *   - when all has calmed down, every event was acknowledged, or followed by a resync, and so was each demand for one. */
+ *   - when all has calmed down, every event was acknowledged, or followed by a resync, and so was each demand for one;
+ *   - where a trace says that an event is, there it is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,7 @@ struct fake_redis {
     int64_t parked[PARTITIONS]; /* as p:parked */
 };
 
-enum command_kind { PUSH, TRIM, READ, OPEN, CLEAR, MARK, CONFIRM };
+enum command_kind { PUSH, TRIM, READ, OPEN, CLEAR, MARK, CONFIRM, LOOK };
 struct command {
     enum command_kind kind;
     bool unheard; /* of CLEAR */
@@ -51,6 +52,7 @@ struct command {
     int64_t from, count;
     struct delivery_ref refs[DEVICE_PUSH_MAX];
     size_t ref_count;
+    struct device_trace_mark mark; /* of LOOK */
 };
 
 static struct world {
@@ -86,6 +88,7 @@ static struct world {
     bool demanded;           /* a resync, which was not heard yet */
     bool demand_told;        /* the unread resync came after the demand */
     int resyncs, demands, verdicts[3];
+    int traces[DEVICE_TRACE_RESYNC + 1];
 } w;
 
 static uint64_t next_random(void)
@@ -327,6 +330,15 @@ static const struct device_port port = {
 
 /* --- Redis --- */
 
+/* From 1 on; 0: it is not there. */
+static size_t place_in_inbox(const struct delivery_ref *ref)
+{
+    for (size_t i = 0; i < w.redis.length; i++)
+        if (w.redis.list[i].chat_id == ref->chat_id && w.redis.list[i].seq == ref->seq)
+            return i + 1;
+    return 0;
+}
+
 static bool check_record(bool expected)
 {
     if (w.redis.has_record)
@@ -412,6 +424,76 @@ static void reply_read(const struct command *command, bool answered)
                        w.redis.list + from, ok ? count : 0);
 }
 
+static void check_trace(const struct delivery_ref *ref, enum device_trace trace, int64_t position)
+{
+    const struct known_event *event = known(ref);
+    bool in_window = false, was_acked = false;
+    w.traces[trace]++;
+    for (int64_t n = 1; n <= w.last_n; n++) {
+        bool is_it = w.connected && w.ready && &w.events[w.of_n[n]] == event;
+        was_acked = was_acked || (is_it && n <= w.acked_n);
+        in_window = in_window || (is_it && n > w.acked_n);
+    }
+    switch (trace) {
+    case DEVICE_TRACE_LOOK:
+        break;
+    case DEVICE_TRACE_WAITING:
+        assert_true(delivery_cursor_mark(w.cursor, ref->partition) < ref->offset);
+        break;
+    case DEVICE_TRACE_PARKED:
+        assert_int_not_equal(place_in_inbox(ref), 0);
+        assert_false(was_acked || in_window);
+        assert_false(w.redis.unheard && !w.connected);
+        assert_true(position >= 1 && position <= (int64_t)place_in_inbox(ref));
+        break;
+    case DEVICE_TRACE_SENT:
+        assert_true(in_window);
+        break;
+    case DEVICE_TRACE_ACKNOWLEDGED:
+        assert_true(event->covered || event->gone);
+        assert_false(in_window);
+        break;
+    case DEVICE_TRACE_RESYNC:
+        assert_true(w.redis.must_resync || w.redis.unheard || w.device->unheard ||
+                    w.device->resync_due || (!w.redis.has_record && !w.fresh));
+        break;
+    }
+}
+
+/* An event that was fanned out: at once when memory tells, otherwise when Redis has answered. */
+static void trace_some(void)
+{
+    uint32_t p = (uint32_t)(next_random() % PARTITIONS);
+    if (w.hub.inboxes != DEVICE_INBOXES_UP || w.positions[p] == 0 || w.command_count > COMMANDS / 2)
+        return;
+    int64_t back = (int64_t)(next_random() % 40);
+    int64_t offset = w.positions[p] > back ? w.positions[p] - back : 1;
+    const struct delivery_ref *ref = &w.events[w.by_partition[p][offset - 1]].ref;
+    struct device_trace_mark mark;
+    enum device_trace trace = device_trace(w.device, ref, &mark);
+    check_trace(ref, trace, 0);
+    if (trace != DEVICE_TRACE_LOOK)
+        return;
+    struct command *command = add_command(LOOK, 0);
+    command->refs[0] = *ref;
+    command->mark = mark;
+}
+
+static void reply_look(const struct command *command, bool answered)
+{
+    const struct delivery_ref *ref = &command->refs[0];
+    struct device_look look = {.is_lost =
+                                   w.redis.must_resync ||
+                                   (!w.redis.has_record && !(w.fresh && !w.device->recorded)),
+                               .is_unheard = w.redis.unheard,
+                               .place = (int64_t)place_in_inbox(ref)};
+    int64_t position = 0;
+    if (!answered)
+        return;
+    enum device_trace trace = device_trace_looked(w.device, ref, &look, &command->mark, &position);
+    check_trace(ref, trace, position);
+}
+
 static void run_command(bool answered)
 {
     if (w.command_count == 0)
@@ -443,6 +525,9 @@ static void run_command(bool answered)
         break;
     case MARK:
         redis_mark();
+        break;
+    case LOOK:
+        reply_look(&command, answered);
         break;
     }
 }
@@ -526,14 +611,6 @@ static void read_feed_again(void)
 
 /* --- the cursor and faults --- */
 
-static bool in_inbox(const struct delivery_ref *ref)
-{
-    for (size_t i = 0; i < w.redis.length; i++)
-        if (w.redis.list[i].chat_id == ref->chat_id && w.redis.list[i].seq == ref->seq)
-            return true;
-    return false;
-}
-
 /* I16: what the cursor passes needs this process no more. */
 static void save_cursor(void)
 {
@@ -543,7 +620,8 @@ static void save_cursor(void)
         int64_t mark = delivery_cursor_mark(w.cursor, p);
         for (int64_t o = delivery_cursor_durable(w.cursor, p) + 1; o <= mark; o++) {
             struct known_event *event = &w.events[w.by_partition[p][o - 1]];
-            assert_true(event->covered || event->gone || will_resync || in_inbox(&event->ref));
+            assert_true(event->covered || event->gone || will_resync ||
+                        place_in_inbox(&event->ref) > 0);
         }
         w.redis.parked[p] = mark;
         delivery_cursor_saved(w.cursor, p, mark);
@@ -758,6 +836,7 @@ static void step(void)
         read_feed_again();
     if (w.park_wanted && one_in(3))
         park();
+    trace_some();
 }
 
 static bool all_covered(void)
@@ -816,6 +895,7 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
 {
     (void)state;
     int verdicts[3] = {0}, resyncs = 0, demands = 0;
+    int traces[DEVICE_TRACE_RESYNC + 1] = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         memset(&w, 0, sizeof w);
         w.random = seed * 0x9e3779b97f4a7c15u;
@@ -829,6 +909,8 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
         finish();
         for (int i = 0; i < 3; i++)
             verdicts[i] += w.verdicts[i];
+        for (int i = 0; i <= DEVICE_TRACE_RESYNC; i++)
+            traces[i] += w.traces[i];
         resyncs += w.resyncs;
         demands += w.demands;
     }
@@ -836,6 +918,8 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
     assert_true(verdicts[DEVICE_INBOX] > SEEDS);
     assert_true(resyncs > SEEDS);
     assert_true(demands > SEEDS);
+    for (int i = 0; i <= DEVICE_TRACE_RESYNC; i++)
+        assert_true(traces[i] > SEEDS);
 }
 
 int main(void)

@@ -292,6 +292,76 @@ static void every_device_script_refuses_another_epoch_and_an_older_owner(void **
     }
 }
 
+/* --- looking into an inbox --- */
+
+struct look {
+    int64_t is_lost, place, is_unheard;
+};
+
+static struct look look_for(const char *young, int64_t seq)
+{
+    uint64_t numbers[2] = {htobe64(9), htobe64((uint64_t)seq)};
+    const char *words[] = {young, (const char *)numbers};
+    size_t lengths[] = {strlen(young), sizeof numbers};
+    redisReply *reply = call(DELIVERY_SCRIPT_TRACE, "77", "5", words, lengths, 2);
+    assert_int_equal(reply->elements, 4);
+    assert_int_equal(reply->element[0]->integer, DELIVERY_STATUS_OK);
+    struct look look = {reply->element[1]->integer, reply->element[2]->integer,
+                        reply->element[3]->integer};
+    freeReplyObject(reply);
+    return look;
+}
+
+static void assert_look(const char *young, int64_t seq, struct look want)
+{
+    struct look look = look_for(young, seq);
+    assert_int_equal(look.is_lost, want.is_lost);
+    assert_int_equal(look.place, want.place);
+    assert_int_equal(look.is_unheard, want.is_unheard);
+}
+
+static void a_look_tells_the_place_of_an_event(void **state)
+{
+    (void)state;
+    push_some(YOUNG);
+    assert_look(OLD, 10, (struct look){0, 1, 0});
+    assert_look(OLD, 12, (struct look){0, 3, 0});
+    assert_look(OLD, 13, (struct look){0, 0, 0});
+    simple(DELIVERY_SCRIPT_TRIM, OLD, "2", NULL, NULL);
+    assert_look(OLD, 10, (struct look){0, 0, 0});
+    assert_look(OLD, 12, (struct look){0, 1, 0});
+}
+
+static void a_look_tells_that_an_inbox_is_lost_or_was_not_heard(void **state)
+{
+    (void)state;
+    assert_look(YOUNG, 10, (struct look){0, 0, 0});
+    assert_look(OLD, 10, (struct look){1, 0, 0});
+    push_some(YOUNG);
+    simple(DELIVERY_SCRIPT_CLEAR, OLD, "1", NULL, NULL);
+    push_some(OLD);
+    assert_look(OLD, 11, (struct look){0, 2, 1});
+    command("DEL p:{1}:l");
+    assert_look(YOUNG, 11, (struct look){1, 0, 0});
+    simple(DELIVERY_SCRIPT_MARK, OLD, NULL, NULL, NULL);
+    assert_look(YOUNG, 11, (struct look){1, 0, 0});
+}
+
+static void a_look_writes_nothing(void **state)
+{
+    (void)state;
+    look_for(OLD, 10);
+    redisReply *reply = redisCommand(redis, "DBSIZE");
+    assert_int_equal(reply->integer, 2); /* epoch and owner */
+    freeReplyObject(reply);
+    push_some(YOUNG);
+    command("DEL p:{1}:l");
+    look_for(OLD, 10);
+    reply = redisCommand(redis, "HGET p:{1}:r x");
+    assert_int_equal(reply->type, REDIS_REPLY_NIL);
+    freeReplyObject(reply);
+}
+
 static redisReply *shard_call(enum delivery_script script, const char *owner, const char *a,
                               const char *b)
 {
@@ -354,6 +424,9 @@ int main(void)
         TEST(a_marked_inbox_is_empty_and_must_resync),
         TEST(a_resync_that_was_not_heard_is_said_again_and_parking_goes_on_meanwhile),
         TEST(every_device_script_refuses_another_epoch_and_an_older_owner),
+        TEST(a_look_tells_the_place_of_an_event),
+        TEST(a_look_tells_that_an_inbox_is_lost_or_was_not_heard),
+        TEST(a_look_writes_nothing),
         TEST(a_hello_takes_over_and_tells_epoch_and_what_is_parked),
         TEST(a_new_epoch_begins_with_the_offsets_that_it_is_given),
     };

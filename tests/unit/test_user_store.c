@@ -109,7 +109,8 @@ static struct {
     enum problem problem;
     int64_t head;
     size_t count;
-    int64_t ids[64];
+    int64_t ids[64], created_at_ms[64], named[64];
+    size_t named_count;
     char text[256];
     struct user_identity identities[8];
     struct user_change changes[64];
@@ -280,8 +281,13 @@ static void on_devices(void *context, enum problem problem, const struct user_de
     (void)context;
     got.count = reply->devices_count;
     got.head = reply->changes_head;
-    for (size_t i = 0; i < reply->devices_count; i++)
+    got.named_count = 0;
+    for (size_t i = 0; i < reply->devices_count; i++) {
         got.ids[i] = reply->devices[i].device_id;
+        got.created_at_ms[i] = reply->devices[i].created_at_ms;
+        if (reply->devices[i].name.data != NULL)
+            got.named[got.named_count++] = reply->devices[i].user_id;
+    }
     done(problem);
 }
 
@@ -593,12 +599,28 @@ static void one_device_too_many_pushes_out_the_longest_unused_without_a_session(
     assert_change(0, USER_CHANGE_DEVICE_REMOVED, 1, TABLET, 0, 0);
     assert_change(1, USER_CHANGE_DEVICE_ADDED, 1, LAPTOP, 0, 0);
     begin();
-    user_store_devices(store, (int64_t[]){1, 2}, 2, on_devices, NULL);
+    user_store_devices(store, (int64_t[]){1, 2}, 2, 0, on_devices, NULL);
     await();
     assert_int_equal(got.count, 2);
     assert_int_equal(got.ids[0], PHONE);
     assert_int_equal(got.ids[1], LAPTOP);
     assert_int_equal(got.head, 5);
+}
+
+static void devices_tell_since_when_they_are_there_and_their_names_to_whom_they_belong(void **state)
+{
+    (void)state;
+    int64_t before_ms = clock_wall_ms();
+    log_in(1, 0, PHONE, 11, 1000000);
+    log_in(2, 0, TABLET, 12, 1000000);
+    begin();
+    user_store_devices(store, (int64_t[]){1, 2}, 2, 2, on_devices, NULL);
+    await();
+    assert_int_equal(got.count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_in_range(got.created_at_ms[i], before_ms - 1, clock_wall_ms() + 1);
+    assert_int_equal(got.named_count, 1);
+    assert_int_equal(got.named[0], 2);
 }
 
 static void nobody_gets_in_with_a_password_that_was_changed_meanwhile(void **state)
@@ -943,6 +965,7 @@ int main(void)
         TEST(logging_a_device_in_again_ends_its_former_session),
         TEST(anothers_device_is_not_found_and_ends_nothing),
         TEST(one_device_too_many_pushes_out_the_longest_unused_without_a_session),
+        TEST(devices_tell_since_when_they_are_there_and_their_names_to_whom_they_belong),
         TEST(nobody_gets_in_with_a_password_that_was_changed_meanwhile),
         TEST(a_new_password_ends_all_sessions_but_the_own),
         TEST(owners_come_in_the_order_of_the_tokens_with_the_head_of_the_feed),

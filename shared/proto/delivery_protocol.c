@@ -1,0 +1,7 @@
+#include "shared/proto/delivery_protocol.h"
+
+CODEC_DEFINE(delivery_trace_request, DELIVERY_TRACE_REQUEST_FIELDS)
+CODEC_DEFINE(delivery_traced_device, DELIVERY_TRACED_DEVICE_FIELDS)
+CODEC_DEFINE(delivery_trace_reply, DELIVERY_TRACE_REPLY_FIELDS)
+
+DELIVERY_METHODS(RPC_DEFINE_METHOD)
