@@ -49,19 +49,24 @@ split_password() { # conninfo or URI
     fi
 }
 
-# psql reads passwords for \password from the terminal if there is one, else from its input: setsid sees to the latter.
-run_psql() { # database, psql's arguments…
+# One of Postgres' programs as the administrator. psql reads passwords for \password from the terminal if there is one, else from
+# its input: setsid sees to the latter.
+run_postgres() { # database, program, arguments…
     local -a as=()
+    local program=$2
     if [[ -n $PRIVATE_POSTGRES ]]; then as=("${AS_SERVICE[@]}"); fi
     split_password "$(postgres_admin "$1")"
-    shift
+    shift 2
     (
         if [[ -n $PASSWORD ]]; then export PGPASSWORD=$PASSWORD; fi
         cd /
         PGCONNECT_TIMEOUT=5 PGAPPNAME="${0##*/}" PGOPTIONS='-c client_min_messages=warning' exec setsid --wait \
-            "${as[@]}" "$POSTGRES_BIN/psql" --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
-            --no-password --dbname="$CONNINFO" "$@"
+            "${as[@]}" "$POSTGRES_BIN/$program" --no-password --dbname="$CONNINFO" "$@"
     )
+}
+
+run_psql() { # database, psql's arguments…
+    run_postgres "$1" psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 "${@:2}"
 }
 
 prepare_postgres() {

@@ -48,7 +48,7 @@ def test_the_commands_of_a_document_run(parley, document, tmp_path):
     script = PREAMBLE + "\n".join(BLOCK.findall(text_of(document)))
     script = script.replace("127.0.0.1:8080", f"127.0.0.1:{parley.port}")
     script = script.replace("127.0.0.1:8081", f"127.0.0.1:{parley.ops_port}")
-    environment = {**parley.environment, "PARLEY_CALLER": str(tmp_path)}
+    environment = {**parley.environment, "BACKUPS": str(tmp_path)}
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=120)
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
