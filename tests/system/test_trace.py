@@ -323,3 +323,33 @@ def test_a_new_delivery_process_knows_what_the_old_one_knew(parley, pair):
     parley.kill("delivery")
     settled(ann, chat, parked, bob, parked=1)
     settled(ann, chat, acked, bob, acknowledged=1)
+
+
+# --- what is done to a message, and what readers hide ---
+
+def test_a_deleted_message_can_still_be_traced_and_its_edits_are_no_messages(pair):
+    ann, bob, chat = pair
+    seq = ann.say(chat, "hello")["seq"]
+    edit = ann.patch(f"/v1/chats/{chat}/messages/{seq}", {"body": {"text": "better"}})["seq"]
+    delete = ann.delete(f"/v1/chats/{chat}/messages/{seq}", 200)["seq"]
+    assert member(ann, chat, seq, bob)["user"] == bob.id
+    for other in (edit, delete):
+        ann.refused("not_found", "GET", path(chat, other))
+
+
+def test_who_hides_how_far_they_have_read_has_no_read_and_no_time(pair):
+    ann, bob, chat = pair
+    first = ann.say(chat, "one")["seq"]
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": first})
+    shown = member(ann, chat, first, bob)["read"]
+    bob.patch("/v1/users/me", {"privacy": {"read_receipts": False}})
+
+    def hides():
+        seq = ann.say(chat, "two")["seq"]
+        bob.put(f"/v1/chats/{chat}/receipts", {"read": seq})
+        item = member(ann, chat, seq, bob)
+        return item["read"] is None and item["state"] == "delivered"
+
+    until(hides, 5, "the token's flags are known everywhere")
+    assert member(ann, chat, first, bob)["read"]["exact"] in (True, False), "what was told before stays told"
+    assert shown["exact"] is True
