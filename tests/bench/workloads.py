@@ -214,6 +214,34 @@ def drain_ms(bench, count):
     return times
 
 
+# --- presence ---
+
+FOLLOWERS, FOLLOWERS_EACH = 10000, 100  # one user is in so many chats that each has a hundred of those who follow
+ROUNDS, MEANWHILE_RATE, ALONE_S = 3, 2000, 5
+
+
+def presence_10k(bench):
+    """From a user's `ready` to the last of ten thousand who follow them, and what that does to messages."""
+    def make():
+        *followers, subject = bench.parley.people(FOLLOWERS + 1)
+        bench.parley.chats([[subject, *followers[at:at + FOLLOWERS_EACH]] for at in range(0, FOLLOWERS, FOLLOWERS_EACH)])
+        return subject[0], bench.plan("presence", [token for _, token in (*followers, subject)])
+    user, plan = bench.once("presence", make)
+    talking = {"rate": MEANWHILE_RATE, "warm": 1}
+    alone, _ = bench.talk(pairs(bench), **talking, seconds=ALONE_S)
+    command = bench.command("presence", plan, at_once=256, follow=user, rounds=ROUNDS)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+        assert json.loads(load.stdout.readline())["followers"] == FOLLOWERS
+        meanwhile = [bench.talk(pairs(bench), **talking, seconds=ALONE_S)[0]]
+        while load.poll() is None:
+            meanwhile.append(bench.talk(pairs(bench), **talking, seconds=ALONE_S)[0])
+        report = json.loads(load.stdout.read())
+    return {"value": report["online_last_p50_us"] / 1000,
+            "details": {"half_ms": report["online_p50_us"] / 1000, "max_ms": report["online_last_max_us"] / 1000,
+                        "offline_ms": report["offline_last_p50_us"] / 1000, "message_p99_us_alone": alone["p99_us"],
+                        "message_p99_us_meanwhile": max(talk["p99_us"] for talk in meanwhile)}}
+
+
 # --- processes ---
 
 
@@ -285,6 +313,7 @@ ALL = [
     Workload("idle_connection", "kB each", 1.5, idle_connection, False),
     Workload("storm", "connections/s", 10000, storm, True),
     Workload("inbox_drain", "ms", 15, inbox_drain, False),
+    Workload("presence_10k", "ms, last told", None, presence_10k, False),
     Workload("history_million", "times a short one", 1.2, history_million, False),
     Workload("sync_500", "times short ones", 1.2, sync_500, False),
     Workload("footprint", "MB", 40, footprint, False),

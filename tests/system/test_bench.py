@@ -54,7 +54,8 @@ def test_who_was_away_gets_what_waited(bench):
 
 
 TINY = {growth: {"WARM_S": 0, "RUN_S": 0.4, "SILENT_RATE": 100, "MEMBERS": 12, "DELIVERIES": 400, "SHORT": 30},
-        workloads: {"PAIRS": 3, "CPU_RATE": 200, "IDLE": 20, "SETTLE_S": 0.2, "DRAINERS": 2},
+        workloads: {"PAIRS": 3, "CPU_RATE": 200, "IDLE": 20, "SETTLE_S": 0.2, "DRAINERS": 2, "FOLLOWERS": 12,
+                    "FOLLOWERS_EACH": 4, "ROUNDS": 1, "MEANWHILE_RATE": 100, "ALONE_S": 0.4},
         workload_log: {"PAGES": 5}}
 XS = {"latency_by_load": (100, 200), "cost_by_connections": (5, 20), "cost_by_members": (2, 6), "page_by_history": (100, 300),
       "drain_by_inbox": (20,), "sync_by_chats": (4, 8)}
@@ -97,7 +98,7 @@ def test_a_load_costs_processor_time_and_has_no_target(bench, short):
     result = workloads.cpu_per_message(bench)
     assert result["value"] == pytest.approx(sum(result["details"].values()), abs=0.1) and result["value"] > 0
     without = {workload.name: workload.is_met(1) for workload in workloads.ALL if workload.target is None}
-    assert without == dict.fromkeys(["latency_200", "latency_2k", "cpu_per_message", "front_door"])
+    assert without == dict.fromkeys(["latency_200", "latency_2k", "cpu_per_message", "front_door", "presence_10k"])
 
 
 def test_a_sync_of_long_chats_is_held_against_one_of_short_ones(bench, tiny, monkeypatch):
@@ -105,6 +106,13 @@ def test_a_sync_of_long_chats_is_held_against_one_of_short_ones(bench, tiny, mon
         monkeypatch.setattr(workload_log, name, value)
     result = workload_log.sync_500(bench)
     assert result["value"] == pytest.approx(result["details"]["long_ms"] / result["details"]["short_ms"], rel=0.01)
+
+
+def test_all_followers_are_told_while_messages_go_on(bench, tiny):
+    result = workloads.presence_10k(bench)
+    details = result["details"]
+    assert 0 < details["half_ms"] <= result["value"] <= details["max_ms"] < details["offline_ms"]
+    assert 0 < details["message_p99_us_alone"] and 0 < details["message_p99_us_meanwhile"]
 
 
 def test_the_front_door_lets_all_through(bench, short):

@@ -36,8 +36,9 @@ struct device;
 struct device_events {
     void (*on_ready)(struct device *device, int64_t inbox);
     void (*on_event)(struct device *device, int64_t sender, int64_t due_us);
-    void (*on_answer)(int64_t index, bool is_ok);    /* to a send of this device */
-    void (*on_end)(struct device *device, int code); /* 0: without a close frame */
+    void (*on_answer)(int64_t index, bool is_ok);               /* to a send of this device */
+    void (*on_end)(struct device *device, int code);            /* 0: without a close frame */
+    void (*on_presence)(struct device *device, bool is_online); /* NULL: none is wanted */
 };
 extern struct device_events device_events;
 
@@ -54,6 +55,7 @@ struct device *device_connect(struct event_base *base, const struct device_place
 int64_t device_index(const struct device *device);
 /* The message's text begins with who sends it and when it was due; it is `bytes` long. */
 void device_send(struct device *device, const char *chat, int64_t due_us, size_t bytes);
+void device_follow(struct device *device, const char *user); /* Parley: their presence is told */
 void device_tick(
     struct device *device);  /* a few times a second: acknowledges what waits for more */
 void device_flush_all(void); /* at the end of a turn */
@@ -74,7 +76,7 @@ struct bench_plan {
 /* False with a line on standard error. */
 bool bench_plan_read(const char *path, struct bench_plan *plan_out);
 
-/* --- bench_talk.c, bench_arrive.c, bench_echo.c: each prints one JSON object --- */
+/* --- bench_talk.c, bench_arrive.c, bench_presence.c, bench_echo.c: each prints one JSON object --- */
 
 struct bench_options {
     const char *mode;
@@ -89,9 +91,12 @@ struct bench_options {
     int64_t at_once;   /* connections on their way */
     int64_t waiting;   /* arrive: events that wait for each device, where the server does not say */
     bool is_held;      /* arrive: they stay until standard input ends */
+    const char *follow; /* presence: the user who is followed; the plan's last device is theirs */
+    int64_t rounds;     /* presence: how often they come and go */
 };
 int bench_talk(const struct bench_options *options, const struct bench_plan *plan);
 int bench_arrive(const struct bench_options *options, const struct bench_plan *plan);
+int bench_presence(const struct bench_options *options, const struct bench_plan *plan);
 int bench_echo(const struct bench_options *options);
 double bench_cpu_s(void); /* that this process has used */
 

@@ -133,7 +133,7 @@ static void hold(void)
 int bench_arrive(const struct bench_options *options, const struct bench_plan *plan)
 {
     struct timeval tick = {0, TICK_MS * 1000};
-    device_events = (struct device_events){on_ready, on_event, on_answer, on_end};
+    device_events = (struct device_events){on_ready, on_event, on_answer, on_end, NULL};
     arrive.options = options;
     arrive.plan = plan;
     arrive.base = event_base_new();

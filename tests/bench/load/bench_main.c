@@ -10,12 +10,14 @@
 #include "tests/bench/load/bench.h"
 
 static const char help[] =
-    "usage: parley-bench --mode talk|arrive --plan FILE (--unix PATH | --port PORT) [options]\n"
+    "usage: parley-bench --mode talk|arrive|presence --plan FILE (--unix PATH | --port PORT) "
+    "[options]\n"
     "       parley-bench --mode echo [--seconds S] [--bytes N]\n"
     "\n"
     "  talk     devices connect, then the plan's senders say something: prints rates and "
     "latencies\n"
     "  arrive   devices connect and take what waits for them: prints how long that took\n"
+    "  presence devices follow one user, who comes and goes: prints how long the last one waits\n"
     "  echo     a ceiling: messages that cross a socket and come back, between two idle processes\n"
     "\n"
     "  --plan FILE       lines `device TOKEN` and `sender DEVICE CHAT`\n"
@@ -31,7 +33,9 @@ static const char help[] =
     "  --receivers N     other devices that each message goes to (1)\n"
     "  --at-once N       connections on their way (64)\n"
     "  --waiting N       xmpp, arrive: messages that wait for each device (0)\n"
-    "  --hold            arrive: they stay until standard input ends\n";
+    "  --hold            arrive: they stay until standard input ends\n"
+    "  --follow USER     presence: who is followed; the plan's last device is theirs\n"
+    "  --rounds N        presence: how often they come and go (3)\n";
 
 double bench_cpu_s(void)
 {
@@ -87,6 +91,8 @@ static bool read_options(int argc, char **argv, struct bench_options *options)
         {"at-once", NUMBER, &options->at_once},
         {"waiting", NUMBER, &options->waiting},
         {"hold", FLAG, &options->is_held},
+        {"follow", TEXT, &options->follow},
+        {"rounds", NUMBER, &options->rounds},
     };
     enum { COUNT = sizeof places / sizeof places[0] };
     struct option names[COUNT + 2] = {[COUNT] = {"help", no_argument, NULL, 'h'}};
@@ -117,7 +123,8 @@ int main(int argc, char **argv)
                                     .settle_s = 10,
                                     .text_bytes = 100,
                                     .receivers = 1,
-                                    .at_once = 64};
+                                    .at_once = 64,
+                                    .rounds = 3};
     struct bench_plan plan;
     if (!read_options(argc, argv, &options)) {
         fputs(help, stderr);
@@ -135,6 +142,8 @@ int main(int argc, char **argv)
         return bench_talk(&options, &plan);
     if (strcmp(options.mode, "arrive") == 0)
         return bench_arrive(&options, &plan);
+    if (strcmp(options.mode, "presence") == 0 && options.follow != NULL && plan.token_count > 1)
+        return bench_presence(&options, &plan);
     fputs(help, stderr);
     return EX_USAGE;
 }

@@ -200,7 +200,7 @@ static struct event_base *make_base(void)
 int bench_talk(const struct bench_options *options, const struct bench_plan *plan)
 {
     struct timeval tick = {0, TICK_US};
-    device_events = (struct device_events){on_ready, on_event, on_answer, on_end};
+    device_events = (struct device_events){on_ready, on_event, on_answer, on_end, NULL};
     talk.options = options;
     talk.plan = plan;
     talk.base = make_base();

@@ -68,6 +68,20 @@ static void take_ready(struct device *device, const char *text, size_t length)
     device_events.on_ready(device, field == NULL ? 0 : strtoll(field + sizeof inbox - 1, NULL, 10));
 }
 
+static void take_presence(struct device *device, const char *text, size_t length)
+{
+    static const char online[] = "\"online\":true";
+    if (device_events.on_presence != NULL)
+        device_events.on_presence(device, memmem(text, length, online, sizeof online - 1) != NULL);
+}
+
+void device_follow(struct device *device, const char *user)
+{
+    char frame[100];
+    int length = snprintf(frame, sizeof frame, "{\"op\":\"presence\",\"users\":[\"%s\"]}", user);
+    device_say(device, frame, (size_t)length);
+}
+
 static void on_text(struct device *device, const char *text, size_t length)
 {
     if (starts_with(text, length, "{\"op\":\"event\","))
@@ -78,6 +92,8 @@ static void on_text(struct device *device, const char *text, size_t length)
         device_events.on_answer(device->index, false);
     else if (starts_with(text, length, "{\"op\":\"ready\","))
         take_ready(device, text, length);
+    else if (starts_with(text, length, "{\"op\":\"presence\","))
+        take_presence(device, text, length);
 }
 
 static void on_open(struct device *device)
