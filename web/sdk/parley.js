@@ -101,8 +101,10 @@ export class Parley extends EventTarget {
     this.#closed = true;
     this.#hints?.abort();
     this.#inbox.stop();
-    for (const part of [this.#connection, this.#standing, this.#outbox, this.#resync, this.#sequence, this.#rest]) part.close();
+    for (const part of [this.#outbox, this.#standing, this.#resync, this.#sequence]) part.close();
     this.#questions.lose(ParleyError.closed());
+    this.#connection.close();
+    this.#rest.close();
     for (const id of [...this.#asked.keys()]) this.#answer(id)?.reject(ParleyError.closed());
     for (const waiter of [...this.#waiting]) waiter.end(ParleyError.closed());
     for (const timeline of [...this.#timelines]) timeline.close();
@@ -188,7 +190,8 @@ export class Parley extends EventTarget {
     for (const pending of this.#outbox.pending(chat)) timeline.takePending(pending);
     const isShown = await timeline.open();
     const refreshed = this.#refresh(timeline);
-    if (!isShown) await refreshed;
+    if (isShown) refreshed.catch(() => {}); // there is something to show
+    else await refreshed;
     this.#sequence.want(chat);
     return timeline;
   }
@@ -252,7 +255,7 @@ export class Parley extends EventTarget {
   async #lead() {
     const positions = await this.#readStorage();
     const point = await this.#keeper.get("meta", "", "point");
-    this.#outbox.load(await this.#keeper.range("outbox", ""));
+    this.#outbox.lead(await this.#keeper.range("outbox", ""));
     this.#standing.load(await this.#keeper.range("reads", ""));
     if (this.#closed) return;
     for (const { chat, seq } of positions) this.#sequence.expect(chat, seq);
@@ -263,19 +266,22 @@ export class Parley extends EventTarget {
     this.#connection.open();
   }
 
-  #follow() {
+  async #follow() {
     this.#become({ state: "connecting", code: null, retryAt: null });
     this.#tabs.say({ kind: "hello" });
     this.#wish();
+    const rows = await this.#keeper.range("outbox", "");
+    if (!this.#closed && !this.#tabs.leads) this.#outbox.load(rows);
   }
 
   // What another tab says.
   #hear(message) {
-    if (this.#closed || !this.#wants) return;
+    if (this.#closed) return undefined;
+    if (message.kind === "outbox") return this.#outbox.heard(message.message);
+    if (!this.#wants || this.state === "ended") return this.#hearEnded(message);
     switch (message.kind) {
       case "event": return this.#sequence.offer(message.event);
       case "frame": return this.#ephemeral(message.frame);
-      case "outbox": return this.#outbox.heard(message.message);
       case "state": return this.#tabs.leads ? undefined : this.#become(message.state);
       case "welcome": return message.positions.forEach(([chat, seq]) => this.#sequence.expect(chat, seq));
       case "lead": return this.#follow();
@@ -284,6 +290,11 @@ export class Parley extends EventTarget {
       case "logout": return this.#logOutHere();
       default: return this.#tabs.leads ? this.#serve(message) : undefined;
     }
+  }
+
+  // A tab that opens while the lock is still held by one that has ended.
+  #hearEnded({ kind, from }) {
+    if (kind === "hello" && this.#tabs.leads) this.#tabs.say({ kind: "state", to: from, state: this.#state });
   }
 
   // What another tab wants of this one, which leads.
@@ -322,7 +333,7 @@ export class Parley extends EventTarget {
 
   #ready(frame) {
     this.#inbox.begin(frame);
-    if (frame.state === "resync" || this.#resync.isNeeded) this.#resync.start();
+    if (frame.state === "resync") this.#resync.start();
     this.#outbox.start();
     this.#standing.start();
   }
@@ -349,8 +360,15 @@ export class Parley extends EventTarget {
     }
     if (this.#closed) return;
     this.#become(state);
-    if (!OWN_ENDINGS.has(state.code)) this.#tabs.say({ kind: "state", state });
-    if (state.state === "ended") this.#tabs.resign();
+    if (state.state !== "ended") this.#tabs.say({ kind: "state", state });
+    else this.#handOver(state);
+  }
+
+  // A refused token is this tab's own; every other ending is that of all tabs.
+  #handOver(state) {
+    if (OWN_ENDINGS.has(state.code)) return this.#tabs.close();
+    this.#tabs.say({ kind: "state", state });
+    this.#tabs.resignLater();
   }
 
   #become(state) {
@@ -413,7 +431,10 @@ export class Parley extends EventTarget {
   }
 
   #skipped(detail) {
-    for (const timeline of this.#of(detail.chat)) this.#refresh(timeline).catch(() => {});
+    for (const timeline of this.#of(detail.chat)) {
+      timeline.skip();
+      this.#refresh(timeline).catch(() => {});
+    }
     this.#tell("skipped", detail);
   }
 

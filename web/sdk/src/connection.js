@@ -98,7 +98,7 @@ export class Connection {
     this.#heardAt = Date.now();
     if (this.isReady) this.#deadline.stop();
     if (frame.op === "ready") this.#begin(frame);
-    else if (frame.op === "bye") this.#byeAfterS = frame.retry_after ?? 1;
+    else if (frame.op === "bye" || (frame.op === "error" && !this.isReady)) this.#byeAfterS = frame.retry_after ?? this.#byeAfterS;
     else if (this.isReady && frame.op !== "pong") this.#options.frame(frame);
   }
 

@@ -16,7 +16,8 @@ const FIRST_DELAY_MS = 500;
 export class Outbox {
   #options; #items = new Map(); // client_id -> Item
   #lanes = new Map();           // chat -> Lane
-  #sending = 0; #run = 0; #leads = false; #lastOrder = 0; #closed = false;
+  #gone = new Set();            // what others have settled before this tab knew of it
+  #sending = 0; #run = 0; #leads = false; #sends = false; #lastOrder = 0; #closed = false;
 
   // store(changes) writes and never fails; ask(frame) gives the server's ok; changed(detail) is told to the application;
   // share(message) reaches the other tabs.
@@ -74,20 +75,28 @@ export class Outbox {
 
   // Another tab has a new message, or says what became of one.
   heard({ item, gone }) {
+    const known = this.#items.get(gone?.client_id);
     if (item) this.#adopt(item);
-    else if (this.#items.has(gone.client_id)) this.#drop(this.#items.get(gone.client_id), gone.seq ? gone : undefined);
+    else if (known) this.#drop(known, gone.seq ? gone : undefined);
+    else this.#remember(gone.client_id);
     this.#pump();
   }
 
-  // From here on this tab sends, as long as the connection is ready.
-  start() {
+  // From here on this tab is the one that sends.
+  lead(rows) {
     this.#leads = true;
+    this.load(rows);
+  }
+
+  // The connection is ready.
+  start() {
+    this.#sends = true;
     this.#pump();
   }
 
   // The connection has gone: whatever was not answered will be sent again.
   stop() {
-    this.#leads = false;
+    this.#sends = false;
     this.#run++;
     this.#sending = 0;
     for (const lane of this.#lanes.values()) lane.pause.stop();
@@ -113,9 +122,15 @@ export class Outbox {
     return [...this.#items.values()].sort((a, b) => a.order - b.order);
   }
 
+  #remember(clientId) {
+    this.#gone.add(clientId);
+    if (this.#gone.size > MAX_PENDING) this.#gone.delete(this.#gone.values().next().value);
+  }
+
   // Only the tab that sends knows whether something is being sent; it takes nothing but new work from the others.
   #adopt(row) {
     const known = this.#items.get(row.client_id);
+    if (this.#gone.has(row.client_id)) return;
     if (!known) {
       const item = new Item(row);
       item.stored = true;
@@ -154,7 +169,7 @@ export class Outbox {
     await this.#options.store([{ table: "outbox", group: "", key: item.key, value: { ...item.row(), state: item.keptState } }]);
     if (this.#items.get(item.client_id) !== item) return this.#forget(item); // settled or discarded meanwhile
     item.stored = true;
-    if (!this.#leads) this.#options.share({ item: item.row() });
+    this.#options.share({ item: item.row() });
     this.#pump();
   }
 
@@ -168,7 +183,7 @@ export class Outbox {
   #pump() {
     const looked = new Set();
     for (const item of this.#inOrder()) {
-      if (!this.#leads || this.#sending >= MAX_SENDING) return;
+      if (!this.#sends || this.#sending >= MAX_SENDING) return;
       if (item.state === "failed" || looked.has(item.chat)) continue;
       looked.add(item.chat);
       const lane = this.#lane(item.chat);

@@ -21,10 +21,6 @@ export class Resync {
     this.#options = options;
   }
 
-  get isNeeded() {
-    return this.#running;
-  }
-
   start() {
     if (this.#running) {
       this.#again = true;
@@ -90,6 +86,8 @@ export class Resync {
       more ||= part.more;
       if (this.#beginsFar(chat, part)) {
         this.#starts.set(chat, part.last_seq - FIRST_LOOK);
+        moved = true;
+      } else if (part.more && this.#options.sequence.leavesOut(chat, part.last_seq)) {
         moved = true;
       } else {
         this.#options.sequence.accept(chat, part.events);

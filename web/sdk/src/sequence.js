@@ -8,7 +8,8 @@ import { Timer } from "./base.js";
 import { LARGEST_PAGE } from "./rest.js";
 
 const MAX_WAITING = 1000;       // events of a chat that wait in memory; further ones are read from the log instead
-const MAX_CATCH_UP = 1000;      // of a pulled chat; above, the older ones are left to the timeline
+const MAX_CATCH_UP = 1000;      // events that a pulled chat may be behind; of more, the older ones are left to the timeline
+const MAX_GAP = 10_000;         // the same for any other chat: then it was a pulled one
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 
@@ -46,7 +47,8 @@ export class Sequence {
   offer(event, done = () => {}) {
     const { chat, seq } = event;
     if (seq <= this.#at(chat)) return done();
-    if (!this.#held && !this.#lanes.has(chat) && this.#follows(chat, seq)) {
+    const isNext = this.#positions.has(chat) ? seq === this.#at(chat) + 1 : !this.#held;
+    if (isNext && !this.#lanes.has(chat)) {
       this.#give(event);
       return done();
     }
@@ -72,6 +74,13 @@ export class Sequence {
     if (this.#pulled.has(chat)) this.expect(chat, this.#pulled.get(chat));
   }
 
+  // Whether a chat whose log goes on to `head` is too far behind for all of it; then it goes on near the end.
+  leavesOut(chat, head) {
+    if (!this.#positions.has(chat) || head - this.#at(chat) <= MAX_GAP) return false;
+    this.#jump(chat, head - LARGEST_PAGE);
+    return true;
+  }
+
   // What was read from the log, in its order: whatever it leaves out the user may not see.
   accept(chat, events) {
     for (const event of events) {
@@ -80,7 +89,7 @@ export class Sequence {
     this.#lanes.get(chat)?.passed(this.#at(chat));
   }
 
-  // Until release() whatever is not simply the next one waits.
+  // Until release() whatever is not known to be the next one waits.
   hold() {
     this.#held = true;
   }
@@ -149,14 +158,18 @@ export class Sequence {
     }
   }
 
-  // A pulled chat may be far ahead; then its end is handed over, and the rest is left to the timeline.
+  // Far behind, only the end is handed over, and the rest is left to the timeline.
   #leaveOut(chat, lane) {
-    const known = this.#positions.has(chat), after = this.#at(chat);
-    if (known ? !this.#pulled.has(chat) || lane.target - after <= MAX_CATCH_UP : lane.waiting.size > 0) return;
-    const before = Math.max(1, Math.min(lane.target + 1 - LARGEST_PAGE, ...lane.waiting.keys()));
-    this.#positions.set(chat, before - 1);
+    const limit = this.#pulled.has(chat) ? MAX_CATCH_UP : MAX_GAP;
+    if (this.#positions.has(chat) ? lane.target - this.#at(chat) <= limit : lane.waiting.size > 0) return;
+    this.#jump(chat, Math.min(lane.target - LARGEST_PAGE, ...[...lane.waiting.keys()].map((seq) => seq - 1)));
+  }
+
+  #jump(chat, seq) {
+    const after = this.#positions.get(chat);
+    this.#positions.set(chat, Math.max(0, seq));
     this.#jumped.add(chat);
-    if (known) this.#skipped({ chat, after, before });
+    if (after !== undefined) this.#skipped({ chat, after, before: seq + 1 });
   }
 
   #drain(chat, lane, may) {

@@ -155,7 +155,7 @@ export function defaultStorage(user) {
 
 // A storage that may fail: what cannot be kept is told once in a while, and everything else goes on.
 export class Keeper {
-  #storage; #warn; #opened = null; #closed = false;
+  #storage; #warn; #opened = null; #running = 0; #closed = false;
 
   constructor(storage, warn) {
     this.#storage = storage;
@@ -187,21 +187,22 @@ export class Keeper {
     return this.#try((storage) => storage.clear(), undefined);
   }
 
-  // After what was begun.
-  async close() {
-    if (this.#closed) return;
+  // What was begun is finished first.
+  close() {
     this.#closed = true;
-    await this.#opened;
-    if (this.#opened) this.#storage.close();
+    if (this.#opened && this.#running === 0) this.#storage.close();
   }
 
   async #try(run, otherwise) {
-    await this.open();
+    this.#running++;
     try {
+      await this.open();
       return await run(this.#storage);
     } catch (error) {
       if (!this.#closed) this.#warn(error);
       return otherwise;
+    } finally {
+      if (--this.#running === 0 && this.#closed) this.#storage.close();
     }
   }
 }

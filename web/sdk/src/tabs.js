@@ -4,11 +4,14 @@
 //
 // Where there are no locks (Node), or nothing shared (no named storage), an instance leads itself.
 
-import { newId } from "./base.js";
+import { Timer, newId } from "./base.js";
+
+const RESIGN_DELAY_MS = 1_000;
 
 export class Tabs {
   id = newId();
   leads = false;
+  #resigning = new Timer(() => this.resign());
   #name; #locks; #channel = null; #hear; #resign = () => {}; #abort = new AbortController(); #watched = new Map();
 
   // hear(message) gets what other tabs say.
@@ -53,7 +56,13 @@ export class Tabs {
     this.#resign();
   }
 
+  // The same, when the others have had the time to hear why.
+  resignLater() {
+    this.#resigning.start(RESIGN_DELAY_MS);
+  }
+
   close() {
+    this.#resigning.stop();
     this.resign();
     this.#abort.abort();
     if (this.#channel) this.#channel.onmessage = null;

@@ -99,6 +99,11 @@ export class Timeline extends EventTarget {
     return this.#log.length > 0;
   }
 
+  // Something is left out: what follows does not join what is shown.
+  skip() {
+    this.#forgetLog();
+  }
+
   // The newest page. What is shown stays when the page joins it.
   async refresh() {
     await this.#read(() => this.#source.page(this.chat, { limit: PAGE }), (page) => {
@@ -106,17 +111,16 @@ export class Timeline extends EventTarget {
         this.#hasOlder = false;
         return;
       }
-      const joins = this.#log.length > 0 && page.first_seq <= this.#last + 1;
-      if (!joins) this.#forgetLog();
+      if (this.#log.length === 0 || page.first_seq > this.#last + 1) this.#forgetLog();
       this.#source.keep(this.chat, page, null);
-      this.#place(page.items, joins ? this.#hasOlder : page.more);
+      this.#place(page.items, page.more);
     });
   }
 
   take(event) {
     if (this.#loads > 0 && isAction(event)) this.#missed.push(event);
     if (isAction(event)) this.#act(event);
-    else if (event.seq > this.#last || !this.#bySeq.has(event.seq)) this.#append(event);
+    else if (!this.#bySeq.has(event.seq) && event.seq > (this.#first ?? 0)) this.#append(event);
     this.#last = Math.max(this.#last, event.seq);
     this.#first ??= event.seq;
   }
@@ -130,7 +134,7 @@ export class Timeline extends EventTarget {
       this.#waiting.delete(client_id);
       if (known && detail.seq && !this.#bySeq.has(detail.seq)) this.#landed.set(client_id, this.#land(known.pending, detail));
     }
-    this.#tell(known || detail.gone ? "changed" : "appended", [client_id]);
+    if (known || !detail.gone) this.#tell(known ? "changed" : "appended", [client_id]);
   }
 
   // --- the log ---
@@ -140,7 +144,7 @@ export class Timeline extends EventTarget {
       const before = this.#first ?? undefined;
       await this.#read(() => this.#source.page(this.chat, { before, limit }), (page) => {
         if (this.#first !== null && this.#first !== before) return; // the timeline has begun anew meanwhile
-        this.#source.keep(this.chat, page, before ?? null);
+        if (!page.isCached) this.#source.keep(this.chat, page, before ?? null);
         found += this.#prepend(page.items);
         this.#first = page.first_seq ?? this.#first;
         this.#hasOlder = page.more;
@@ -166,10 +170,11 @@ export class Timeline extends EventTarget {
     this.#log = [];
     this.#bySeq.clear();
     this.#first = null;
+    this.#last = 0;
     if (keys.length > 0) this.#tell("changed", keys);
   }
 
-  // Events of the newest part, known ones and new ones.
+  // Events of the newest part, known ones and new ones; `hasOlder` says whether there is something before them.
   #place(items, hasOlder) {
     const changed = [], appended = [];
     for (const event of items) {
@@ -185,9 +190,11 @@ export class Timeline extends EventTarget {
         appended.push(entry.key);
       }
     }
-    this.#first ??= items[0]?.seq ?? null;
-    this.#last = Math.max(this.#last, items.at(-1)?.seq ?? 0);
-    this.#hasOlder = hasOlder;
+    if (this.#first === null || items[0].seq <= this.#first) {
+      this.#first = items[0].seq;
+      this.#hasOlder = hasOlder;
+    }
+    this.#last = Math.max(this.#last, items.at(-1).seq);
     if (changed.length > 0) this.#tell("changed", changed);
     if (appended.length > 0) this.#tell("appended", appended);
   }
