@@ -104,7 +104,7 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run demo reference stop status test test-unit test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
+.PHONY: all daemons tests run demo reference stop status test test-unit test-sdk test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
     format clean help install-run install-replay install-test install-bench install-lint install-fuzz \
     install-analysis fuzzers
 
@@ -156,6 +156,9 @@ test: install-test ## every test, unit to system; ends with `N passed, N failed`
 
 test-unit: $(UNIT_TESTS) $(MODEL_TESTS) ## the unit and model tests only
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' tests/run unit model
+
+test-sdk: ## the tests of the JavaScript SDK in Node only
+	$(Q)tests/run sdk
 
 test-system: daemons $(BENCH) ## the tests of the real daemons only (ARGS='-k name' goes to pytest)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run system

@@ -127,6 +127,7 @@ export class Timeline extends EventTarget {
   get(seq: number): Entry | undefined;
   close(): void;
   addEventListener(type: "change", listener: (event: CustomEvent<TimelineChange>) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
 }
 
 export interface ParleyEvents {
@@ -163,7 +164,9 @@ export class Parley extends EventTarget {
   logout(): Promise<void>;
 
   addEventListener<T extends keyof ParleyEvents>(type: T, listener: (event: CustomEvent<ParleyEvents[T]>) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
   removeEventListener<T extends keyof ParleyEvents>(type: T, listener: (event: CustomEvent<ParleyEvents[T]>) => void, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 
   /** Local echo at once; survives reloads; the same client_id over all tries. `done` resolves when the server has it for good. */
   send(chat: Id, message: { text?: string; body?: Body; reply_to?: number; mentions?: Id[]; attachments?: object[] }): { client_id: string; done: Promise<Ok> };
