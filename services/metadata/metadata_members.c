@@ -1,13 +1,9 @@
-#define _GNU_SOURCE /* strptime(3) */
 #include "services/metadata/metadata_members.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "services/metadata/metadata_outbox.h"
 #include "services/metadata/metadata_render.h"
 #include "services/metadata/metadata_service.h"
+#include "shared/base/clock.h"
 #include "shared/base/id.h"
 
 /* A request on its way; lives in the request's arena. */
@@ -182,38 +178,6 @@ static void on_own(void *context, enum problem problem, const struct metadata_ow
     buffer_deinit(&body);
 }
 
-/* strptime takes days that the month does not have, and timegm makes them another month's. */
-static bool is_real_day(const struct tm *given, time_t seconds)
-{
-    struct tm real;
-    return gmtime_r(&seconds, &real) != NULL && real.tm_mday == given->tm_mday &&
-           real.tm_mon == given->tm_mon && real.tm_sec == given->tm_sec;
-}
-
-/* RFC 3339 in UTC, seconds or milliseconds. */
-static bool parse_time(struct text text, int64_t *wall_ms_out)
-{
-    char copy[32];
-    int milliseconds = 0, used = 0;
-    struct tm parts = {0};
-    if (text.length >= sizeof copy)
-        return false;
-    memcpy(copy, text.data, text.length);
-    copy[text.length] = '\0';
-    const char *rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL)
-        return false;
-    if (*rest == '.' &&
-        (sscanf(rest, ".%3d%n", &milliseconds, &used) != 1 || used != 4 || milliseconds < 0))
-        return false;
-    if (strcmp(rest + used, "Z") != 0)
-        return false;
-    struct tm given = parts;
-    time_t seconds = timegm(&parts);
-    *wall_ms_out = (int64_t)seconds * 1000 + milliseconds;
-    return seconds > 0 && is_real_day(&given, seconds);
-}
-
 static void take_muted_until(struct json_reader *body, struct metadata_own *own)
 {
     bool is_null = false;
@@ -221,7 +185,8 @@ static void take_muted_until(struct json_reader *body, struct metadata_own *own)
     if (!json_has(body, "muted_until"))
         return;
     own->set |= METADATA_MUTED_UNTIL;
-    if (!is_null && !body->failed && !parse_time(text, &own->muted_until_ms))
+    if (!is_null && !body->failed &&
+        (!clock_parse_rfc3339(text, &own->muted_until_ms) || own->muted_until_ms <= 0))
         json_reader_fail(body, "muted_until",
                          "must be a time such as 2026-01-02T03:04:05.678Z, or null");
 }

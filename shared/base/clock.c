@@ -1,6 +1,7 @@
 /* Clocks, and the calendar without the C library's locale and time zone machinery. */
 #include "shared/base/clock.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "shared/base/failpoint.h"
@@ -82,4 +83,51 @@ void clock_format_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
     out = put_digits(out, in_day / 1000 % 60, 2, '.');
     out = put_digits(out, in_day % 1000, 3, 'Z');
     *out = '\0';
+}
+
+/* Digits only; -1 when there is anything else. */
+static int64_t read_digits(const char *from, int width)
+{
+    int64_t value = 0;
+    for (int i = 0; i < width; i++) {
+        if (from[i] < '0' || from[i] > '9')
+            return -1;
+        value = value * 10 + (from[i] - '0');
+    }
+    return value;
+}
+
+/* Days since 1970-01-01: the way back of date_of_day, in the same years that begin in March. */
+static int64_t day_of_date(int64_t year, int64_t month, int64_t day)
+{
+    int64_t march_year = year - (month <= 2 ? 1 : 0) + 400;
+    int64_t in_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return march_year * 365 + march_year / 4 - march_year / 100 + march_year / 400 + in_year -
+           146097 - 719468;
+}
+
+/* Whatever is out of its range (a 30th of February, a second 60) would be another moment, which is written otherwise. */
+bool clock_parse_rfc3339(struct text text, int64_t *wall_ms_out)
+{
+    static const char layout[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    char whole[] = "0000-00-00T00:00:00.000Z", again[CLOCK_RFC3339_SIZE];
+    if (text.length == sizeof layout - 1)
+        memcpy(whole, text.data, text.length);
+    else if (text.length == sizeof "dddd-dd-ddTdd:dd:ddZ" - 1 && text.data[19] == 'Z')
+        memcpy(whole, text.data, 19);
+    else
+        return false;
+    for (size_t i = 0; i < sizeof layout - 1; i++)
+        if (layout[i] == 'd' ? read_digits(whole + i, 1) < 0 : whole[i] != layout[i])
+            return false;
+    int64_t wall_ms =
+        day_of_date(read_digits(whole, 4), read_digits(whole + 5, 2), read_digits(whole + 8, 2)) *
+        MS_PER_DAY;
+    wall_ms += read_digits(whole + 11, 2) * 3600000 + read_digits(whole + 14, 2) * 60000;
+    wall_ms += read_digits(whole + 17, 2) * 1000 + read_digits(whole + 20, 3);
+    clock_format_rfc3339(wall_ms, again);
+    if (memcmp(whole, again, sizeof layout - 1) != 0)
+        return false;
+    *wall_ms_out = wall_ms;
+    return true;
 }

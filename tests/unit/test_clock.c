@@ -76,6 +76,50 @@ static void every_day_from_year_0_to_9999_is_right(void **state)
         assert_as_strftime(day * 86400 + (day + 719528) % 86400, (int)((day + 719528) % 1000));
 }
 
+static void what_was_written_is_read_as_the_same_moment(void **state)
+{
+    (void)state;
+    for (int64_t day = -719528; day < 2932897; day++) {
+        char text[CLOCK_RFC3339_SIZE];
+        int64_t wall_ms = day * 86400000 + (day + 719528) * 61 % 86400000, got = -1;
+        clock_format_rfc3339(wall_ms, text);
+        assert_true(clock_parse_rfc3339(text_of(text), &got));
+        assert_int_equal(got, wall_ms);
+    }
+    int64_t got;
+    assert_true(clock_parse_rfc3339(TEXT_LITERAL("2024-02-29T23:59:59Z"), &got));
+    assert_int_equal(got, 1709251199000);
+}
+
+static void what_is_no_moment_is_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"",
+                                        "now",
+                                        "2024",
+                                        "2023-02-29T00:00:00Z",
+                                        "2024-13-01T00:00:00Z",
+                                        "2024-00-01T00:00:00Z",
+                                        "2024-01-00T00:00:00Z",
+                                        "2024-01-01T24:00:00Z",
+                                        "2024-01-01T00:60:00Z",
+                                        "2024-01-01T00:00:60Z",
+                                        "2024-01-01T00:00:00",
+                                        "2024-01-01T00:00:00z",
+                                        "2024-01-01 00:00:00Z",
+                                        "2024-01-01T00:00:00+01:00",
+                                        "2024-01-01T00:00:00.5Z",
+                                        "2024-01-01T00:00:00.+12Z",
+                                        "2024-01-01T00:00:00.123456Z",
+                                        "-024-01-01T00:00:00.000Z",
+                                        "2024-01-01T00:00:00.000Z "};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t got = 7;
+        assert_false(clock_parse_rfc3339(text_of(cases[i]), &got));
+        assert_int_equal(got, 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +127,8 @@ int main(void)
         cmocka_unit_test(wall_time_is_in_milliseconds_since_1970),
         cmocka_unit_test(known_moments_are_written_as_rfc_3339),
         cmocka_unit_test(every_day_from_year_0_to_9999_is_right),
+        cmocka_unit_test(what_was_written_is_read_as_the_same_moment),
+        cmocka_unit_test(what_is_no_moment_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
