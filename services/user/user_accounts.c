@@ -171,7 +171,7 @@ void user_accounts_change_password(void *service, struct http_request *request)
     struct json_reader body = http_body(request);
     struct arena *arena = http_arena(request);
     struct replacement *replacement = arena_alloc(arena, sizeof *replacement);
-    char name[USER_LOGIN_KEY_BYTES] = "password ";
+    char name[RATE_LIMIT_KEY_BYTES] = "password ";
     int64_t user_id = http_identity(request)->user_id;
     replacement->service = service;
     replacement->request = request;

@@ -185,7 +185,7 @@ static void on_verified(void *context, enum user_password_outcome outcome, const
 /* The kinds of names cannot meet: no username holds a space, but what is given here may be anything. */
 static void name_limit(struct login *login)
 {
-    char name[USER_LOGIN_KEY_BYTES];
+    char name[RATE_LIMIT_KEY_BYTES];
     if (login->owns_device)
         snprintf(name, sizeof name, "device %lld", (long long)login->device_id);
     else

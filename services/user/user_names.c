@@ -1,5 +1,5 @@
 /* Rules of usernames and passwords. The list of common passwords is short: who guesses has ten tries and then one in
- * six seconds (user_login_limit.h), so only what comes first in everybody's list matters. */
+ * six seconds (user_tries.h), so only what comes first in everybody's list matters. */
 #include "services/user/user_names.h"
 
 #include <string.h>

@@ -45,8 +45,8 @@ static void make_parts(struct user_service *service, struct loop *loop, struct n
     service->store = user_store_create(loop);
     service->passwords = make_passwords(loop);
     service->login_limit =
-        user_login_limit_create(user_settings.login_attempts, user_settings.login_refill_ms,
-                                (size_t)user_settings.login_accounts);
+        rate_limit_create(user_settings.login_attempts, user_settings.login_refill_ms,
+                          (size_t)user_settings.login_accounts);
     service->usage = user_usage_create(loop, service->store, user_settings.usage_ms);
     service->tokens = user_tokens_create(loop, service->store, service->usage);
     service->metadata = rpc_client_create(bus, daemon_socket_url("metadata", "rpc"), MAX_CATCH_UPS);
@@ -119,6 +119,6 @@ void user_service_stop(void *service_)
     rpc_server_destroy(&service->rpc);
     http_server_destroy(&service->http);
     loop_timer_destroy(&service->sweep);
-    user_login_limit_destroy(&service->login_limit);
+    rate_limit_destroy(&service->login_limit);
     mem_free(service);
 }

@@ -3,12 +3,12 @@
 #define PARLEY_USER_SERVICE_H
 
 #include "services/user/user_changes.h"
-#include "services/user/user_login_limit.h"
 #include "services/user/user_passwords.h"
 #include "services/user/user_store.h"
 #include "services/user/user_tokens.h"
 #include "services/user/user_trim.h"
 #include "services/user/user_usage.h"
+#include "shared/base/rate_limit.h"
 #include "shared/daemon/daemon.h"
 #include "shared/net/http_server.h"
 #include "shared/proto/rpc.h"
@@ -16,7 +16,7 @@
 struct user_service {
     struct user_store *store;
     struct user_passwords *passwords;
-    struct user_login_limit *login_limit;
+    struct rate_limit *login_limit;
     struct user_usage *usage;
     struct user_tokens *tokens;
     struct user_changes *changes;

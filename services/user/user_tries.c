@@ -1,7 +1,5 @@
 #include "services/user/user_tries.h"
 
-#include <stdio.h>
-
 #include "services/user/user_settings.h"
 #include "shared/base/clock.h"
 #include "shared/base/metrics.h"
@@ -22,28 +20,24 @@ static int64_t seconds(int64_t ms)
     return rounded_up > 0 ? rounded_up : 1;
 }
 
-/* RateLimit and RateLimit-Policy as in draft-ietf-httpapi-ratelimit-headers: quota, window, what is left of it, and
- * seconds until there is one more. */
 static void tell(struct http_request *request, int64_t left, int64_t wait_ms)
 {
-    char value[96];
-    int64_t window_ms = user_settings.login_attempts * user_settings.login_refill_ms;
-    snprintf(value, sizeof value, "\"password\";q=%lld;w=%lld",
-             (long long)user_settings.login_attempts, (long long)seconds(window_ms));
-    http_add_header(request, "RateLimit-Policy", value);
-    snprintf(value, sizeof value, "\"password\";r=%lld;t=%lld", (long long)left,
-             (long long)seconds(wait_ms > 0 ? wait_ms : user_settings.login_refill_ms));
-    http_add_header(request, "RateLimit", value);
+    int64_t refill_ms = user_settings.login_refill_ms;
+    http_tell_rate_limit(request, &(struct http_rate_limit){
+                                      .name = "password",
+                                      .quota = user_settings.login_attempts,
+                                      .window_s = seconds(user_settings.login_attempts * refill_ms),
+                                      .left = left,
+                                      .wait_s = seconds(wait_ms > 0 ? wait_ms : refill_ms)});
 }
 
 bool user_tries_take(struct user_service *service, struct http_request *request, struct text name)
 {
     int64_t left, wait_ms;
-    bool taken =
-        user_login_limit_take(service->login_limit, name, clock_monotonic_ms(), &left, &wait_ms);
+    bool taken = rate_limit_take(service->login_limit, name, clock_monotonic_ms(), &left, &wait_ms);
     metrics_register(&accounts_metric);
     metrics_register(&refused_metric);
-    metric_set(&accounts_metric, (int64_t)user_login_limit_names(service->login_limit));
+    metric_set(&accounts_metric, (int64_t)rate_limit_names(service->login_limit));
     tell(request, left, wait_ms);
     if (taken)
         return true;
@@ -55,6 +49,6 @@ bool user_tries_take(struct user_service *service, struct http_request *request,
 
 void user_tries_give_back(struct user_service *service, struct text name)
 {
-    user_login_limit_give_back(service->login_limit, name, clock_monotonic_ms());
-    metric_set(&accounts_metric, (int64_t)user_login_limit_names(service->login_limit));
+    rate_limit_give_back(service->login_limit, name, clock_monotonic_ms());
+    metric_set(&accounts_metric, (int64_t)rate_limit_names(service->login_limit));
 }

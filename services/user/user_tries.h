@@ -1,5 +1,8 @@
 /* Tries at a password, as REST sees them: one is taken before the password is looked at, the headers tell what is left,
- * and it is given back when the password was right or was not looked at. */
+ * and it is given back when the password was right or was not looked at.
+ *
+ * They are counted per name, whatever addresses they come from. To push a name out of the table one must fail with as many
+ * other names as it holds, each of which costs an Argon2id hash: by then the pushed out bucket is long full. */
 #ifndef PARLEY_USER_TRIES_H
 #define PARLEY_USER_TRIES_H
 

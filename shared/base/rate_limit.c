@@ -1,9 +1,9 @@
 /* A bucket is one number: when it will be full again. A name whose bucket is full is not remembered. */
-#include "services/user/user_login_limit.h"
-
-#include "shared/base/mem.h"
+#include "shared/base/rate_limit.h"
 
 #include <string.h>
+
+#include "shared/base/mem.h"
 
 #define HASH_NONFATAL_OOM        0
 #define uthash_malloc(size)      mem_alloc(size)
@@ -11,52 +11,51 @@
 #include <uthash.h>
 
 struct bucket {
-    char name[USER_LOGIN_KEY_BYTES]; /* padded with zeroes */
+    char name[RATE_LIMIT_KEY_BYTES]; /* padded with zeroes */
     int64_t full_at_ms;
     UT_hash_handle hh; /* keeps the order of insertion: the oldest first */
 };
 
-struct user_login_limit {
+struct rate_limit {
     int64_t attempts;
     int64_t refill_ms;
     size_t max_names;
     struct bucket *buckets;
 };
 
-struct user_login_limit *user_login_limit_create(int64_t attempts, int64_t refill_ms,
-                                                 size_t max_names)
+struct rate_limit *rate_limit_create(int64_t attempts, int64_t refill_ms, size_t max_names)
 {
-    struct user_login_limit *limit = mem_zalloc(sizeof *limit);
+    struct rate_limit *limit = mem_zalloc(sizeof *limit);
     limit->attempts = attempts;
     limit->refill_ms = refill_ms;
     limit->max_names = max_names;
     return limit;
 }
 
-static void make_key(struct text name, char key_out[USER_LOGIN_KEY_BYTES])
+static void make_key(struct text name, char key_out[RATE_LIMIT_KEY_BYTES])
 {
-    size_t length = name.length < USER_LOGIN_KEY_BYTES ? name.length : USER_LOGIN_KEY_BYTES;
-    memset(key_out, 0, USER_LOGIN_KEY_BYTES);
+    size_t length = name.length < RATE_LIMIT_KEY_BYTES ? name.length : RATE_LIMIT_KEY_BYTES;
+    memset(key_out, 0, RATE_LIMIT_KEY_BYTES);
     if (length > 0)
         memcpy(key_out, name.data, length);
 }
 
-static struct bucket *find(struct user_login_limit *limit, struct text name)
+static struct bucket *find(struct rate_limit *limit, struct text name)
 {
-    char key[USER_LOGIN_KEY_BYTES];
+    char key[RATE_LIMIT_KEY_BYTES];
     struct bucket *bucket;
     make_key(name, key);
     HASH_FIND(hh, limit->buckets, key, sizeof key, bucket);
     return bucket;
 }
 
-static void forget(struct user_login_limit *limit, struct bucket *bucket)
+static void forget(struct rate_limit *limit, struct bucket *bucket)
 {
     HASH_DEL(limit->buckets, bucket);
     mem_free(bucket);
 }
 
-static struct bucket *remember(struct user_login_limit *limit, struct text name, int64_t now_ms)
+static struct bucket *remember(struct rate_limit *limit, struct text name, int64_t now_ms)
 {
     if (HASH_COUNT(limit->buckets) >= limit->max_names)
         forget(limit, limit->buckets);
@@ -67,14 +66,14 @@ static struct bucket *remember(struct user_login_limit *limit, struct text name,
     return bucket;
 }
 
-static void move_to_end(struct user_login_limit *limit, struct bucket *bucket)
+static void move_to_end(struct rate_limit *limit, struct bucket *bucket)
 {
     HASH_DEL(limit->buckets, bucket);
     HASH_ADD(hh, limit->buckets, name, sizeof bucket->name, bucket);
 }
 
-bool user_login_limit_take(struct user_login_limit *limit, struct text name, int64_t now_ms,
-                           int64_t *left_out, int64_t *wait_ms_out)
+bool rate_limit_take(struct rate_limit *limit, struct text name, int64_t now_ms, int64_t *left_out,
+                     int64_t *wait_ms_out)
 {
     struct bucket *bucket = find(limit, name);
     if (bucket == NULL)
@@ -95,7 +94,7 @@ bool user_login_limit_take(struct user_login_limit *limit, struct text name, int
     return true;
 }
 
-void user_login_limit_give_back(struct user_login_limit *limit, struct text name, int64_t now_ms)
+void rate_limit_give_back(struct rate_limit *limit, struct text name, int64_t now_ms)
 {
     struct bucket *bucket = find(limit, name);
     if (bucket == NULL)
@@ -105,12 +104,12 @@ void user_login_limit_give_back(struct user_login_limit *limit, struct text name
         forget(limit, bucket);
 }
 
-size_t user_login_limit_names(const struct user_login_limit *limit)
+size_t rate_limit_names(const struct rate_limit *limit)
 {
     return HASH_COUNT(limit->buckets);
 }
 
-void user_login_limit_destroy(struct user_login_limit **limit)
+void rate_limit_destroy(struct rate_limit **limit)
 {
     if (*limit == NULL)
         return;

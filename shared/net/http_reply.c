@@ -36,6 +36,17 @@ void http_add_header(struct http_request *request, const char *name, const char 
                           value); /* refuses CR and LF */
 }
 
+void http_tell_rate_limit(struct http_request *request, const struct http_rate_limit *limit)
+{
+    char value[96];
+    snprintf(value, sizeof value, "\"%s\";q=%lld;w=%lld", limit->name, (long long)limit->quota,
+             (long long)limit->window_s);
+    http_add_header(request, "RateLimit-Policy", value);
+    snprintf(value, sizeof value, "\"%s\";r=%lld;t=%lld", limit->name, (long long)limit->left,
+             (long long)limit->wait_s);
+    http_add_header(request, "RateLimit", value);
+}
+
 static void log_answer(const struct http_request *request, int status, int64_t microseconds)
 {
     log_debug("http_answered", LOG_STRING("request_id", request->request_id),

@@ -111,5 +111,12 @@ void http_fail_retry(struct http_request *request, enum problem problem, const c
                      int64_t retry_after_s);
 void http_add_header(struct http_request *request, const char *name,
                      const char *value); /* before the answer */
+/* RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), before the answer: so many calls in a window,
+ * what is left of them, and seconds until there is one more. */
+struct http_rate_limit {
+    const char *name;
+    int64_t quota, window_s, left, wait_s;
+};
+void http_tell_rate_limit(struct http_request *request, const struct http_rate_limit *limit);
 
 #endif
