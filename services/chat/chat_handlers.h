@@ -14,6 +14,7 @@ void chat_reaction_delete(struct chat_service *service, struct http_request *req
 void chat_history_get(struct chat_service *service, struct http_request *request);
 void chat_receipts_put(struct chat_service *service, struct http_request *request);
 void chat_receipts_get(struct chat_service *service, struct http_request *request);
+void chat_search_get(struct chat_service *service, struct http_request *request);
 void chat_sync_post(struct chat_service *service, struct http_request *request);
 void chat_trace_get(struct chat_service *service, struct http_request *request);
 

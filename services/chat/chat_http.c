@@ -27,6 +27,7 @@ HANDLER(receipts_put)
 HANDLER(receipts_get)
 HANDLER(sync_post)
 HANDLER(trace_get)
+HANDLER(search_get)
 
 static const struct http_route routes[] = {
     {HTTP_POST, "/v1/chats/{chat}/messages", NULL, HTTP_BODY, on_append_post},
@@ -41,6 +42,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/chats/{chat}/receipts", "limit,cursor", 0, on_receipts_get},
     {HTTP_POST, "/v1/sync", NULL, HTTP_BODY, on_sync_post},
     {HTTP_GET, "/v1/chats/{chat}/messages/{seq}/trace", "limit,cursor", 0, on_trace_get},
+    {HTTP_GET, "/v1/search", "q,chat,sender,before,limit,cursor", 0, on_search_get},
 };
 
 struct http_server *chat_http_create(struct chat_service *service, char *message_out,

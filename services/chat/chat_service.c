@@ -3,13 +3,16 @@
 
 #include "services/chat/chat_feed.h"
 #include "services/chat/chat_handlers.h"
+#include "services/chat/chat_index.h"
 #include "services/chat/chat_lane.h"
 #include "services/chat/chat_lease.h"
 #include "services/chat/chat_read_store.h"
 #include "services/chat/chat_receipts.h"
+#include "services/chat/chat_searches.h"
 #include "services/chat/chat_settings.h"
 #include "services/chat/chat_store.h"
 #include "shared/base/mem.h"
+#include "shared/base/rate_limit.h"
 
 #define MAX_OUTSTANDING       64
 #define AUTHENTICATOR_ENTRIES 20000
@@ -115,6 +118,8 @@ void chat_service_stop(void *context)
     struct chat_service *service = context;
     chat_store_destroy(&service->store);
     chat_read_store_destroy(&service->read);
+    chat_searches_destroy(&service->searches);
+    chat_index_destroy(&service->index);
     chat_lease_destroy(&service->lease);
     chat_receipts_destroy(&service->receipts);
     chat_lane_destroy(&service->lane);
@@ -124,6 +129,7 @@ void chat_service_stop(void *context)
     authenticator_destroy(&service->authenticator);
     rpc_client_destroy(&service->user);
     rpc_client_destroy(&service->delivery);
+    rate_limit_destroy(&service->search_limit);
     mem_free(service);
 }
 
@@ -136,6 +142,11 @@ static void create_parts(struct chat_service *service, struct nng_bus *bus)
     service->lease = chat_lease_create(service->loop, &service->partitions, &callbacks);
     service->receipts =
         chat_receipts_create(service->loop, &service->partitions, on_receipts_moved, service);
+    service->index = chat_index_create(service->loop, &service->partitions);
+    service->searches = chat_searches_create(service->loop, &service->partitions);
+    service->search_limit =
+        rate_limit_create(limits.searches_burst, 1000 / limits.searches_per_second,
+                          (size_t)chat_settings.max_searchers);
     service->user = rpc_client_create(bus, daemon_socket_url("user", "rpc"), MAX_OUTSTANDING);
     service->delivery =
         rpc_client_create(bus, daemon_socket_url("delivery", "rpc"), MAX_OUTSTANDING);
@@ -175,6 +186,10 @@ void chat_service_report(void *context, daemon_report report, void *report_conte
            chat_read_store_last_error(service->read));
     report(report_context, "postgres_receipts", chat_receipts_is_connected(service->receipts),
            chat_receipts_last_error(service->receipts));
+    report(report_context, "postgres_search", chat_searches_is_connected(service->searches),
+           chat_searches_last_error(service->searches));
+    report(report_context, "postgres_index", chat_index_is_connected(service->index),
+           chat_index_last_error(service->index));
     report(report_context, "partitions", holds_all, chat_lease_last_error(service->lease));
     report(report_context, "user", rpc_client_is_connected(service->user), "not connected");
 }

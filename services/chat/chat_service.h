@@ -15,6 +15,9 @@ struct chat_store;
 struct chat_read_store;
 struct chat_receipts;
 struct chat_feed;
+struct chat_index;
+struct chat_searches;
+struct rate_limit;
 
 struct chat_service {
     struct loop *loop;
@@ -25,6 +28,9 @@ struct chat_service {
     struct chat_lane *lane;
     struct chat_receipts *receipts;
     struct chat_feed *feed;
+    struct chat_index *index;
+    struct chat_searches *searches;
+    struct rate_limit *search_limit; /* by user */
     struct rpc_client *user;
     struct rpc_client *delivery;
     struct authenticator *authenticator;

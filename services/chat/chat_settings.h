@@ -20,6 +20,16 @@ struct chat_settings {
     int64_t max_reply_bytes; /* of events in one answer */
     int64_t former_days;
     int64_t read_connections;
+    int64_t search_connections;
+    int64_t search_timeout_ms;
+    int64_t max_searches;       /* waiting for a connection */
+    int64_t max_searchers;      /* users whose searches are counted */
+    int64_t search_tail_events; /* that the index lacks and a search looks at all the same */
+    int64_t index_slice_events;
+    int64_t index_slice_bytes;
+    int64_t index_busy_events;  /* a second, above which the log counts as busy */
+    int64_t index_busy_percent; /* of the time, for the index */
+    int64_t index_quiet_percent;
     int64_t max_store_units; /* in flight to Postgres, per connection */
     int64_t rpc_concurrency;
 };

@@ -64,6 +64,10 @@ struct limits {
     int64_t max_inbox_events;         /* per device: 100000 */
     int64_t max_sync_chats;           /* named in one sync: 2000 */
     int64_t max_sync_events;          /* in one answer: 1000 */
+    int64_t max_search_bytes;         /* of the words of a search: 256 */
+    int64_t max_search_words;         /* 16 */
+    int64_t searches_per_second;      /* per user, sustained: 5 */
+    int64_t searches_burst;           /* 20 */
     int64_t sends_per_second;         /* per device, sustained: 200 */
     int64_t sends_burst;              /* 400 */
     int64_t max_sends_in_flight;      /* per connection: 256 */

@@ -28,6 +28,10 @@
     X(max_inbox_events, "100000", 1, 10000000, "Events that wait for one device that is away.")    \
     X(max_sync_chats, "2000", 1, 4096, "Chats named in one sync.")                                 \
     X(max_sync_events, "1000", 1, 10000, "Events in one answer to a sync.")                        \
+    X(max_search_bytes, "256", 1, 1024, "Bytes of the words of a search.")                         \
+    X(max_search_words, "16", 1, 64, "Words of a search.")                                         \
+    X(searches_per_second, "5", 1, 1000, "Searches a second of one user, sustained.")              \
+    X(searches_burst, "20", 1, 100000, "Searches of one user at once.")                            \
     X(sends_per_second, "200", 1, 1000000, "Messages a second that a device may send, sustained.") \
     X(sends_burst, "400", 1, 1000000, "Messages that a device may send at once.")                  \
     X(max_sends_in_flight, "256", 1, 65536,                                                        \
