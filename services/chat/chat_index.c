@@ -20,7 +20,8 @@
 struct chat_index {
     const struct chat_partitions *partitions;
     struct pg *pg;
-    struct loop_timer *timer;
+    struct loop_timer *timer; /* when to ask next */
+    struct loop_timer *watch; /* measures, also while a slice takes long */
     bool knows_cursors;
     int64_t checked_ms;                   /* when the cursors were read */
     int64_t cursors[CHAT_MAX_PARTITIONS]; /* the last offset in the index */
@@ -64,14 +65,16 @@ static int64_t lag_of(const struct chat_index *index, uint32_t partition)
     return behind > 0 ? behind : 0;
 }
 
-static void measure(struct chat_index *index)
+static void on_watch(void *context)
 {
+    struct chat_index *index = context;
     int64_t now_ms = clock_monotonic_ms(), behind = 0, offset = 0;
     for (uint32_t i = 0; i < index->partitions->count; i++) {
         behind += lag_of(index, i);
         offset += index->partitions->items[i].committed_offset;
     }
-    metric_set(&lag, behind);
+    if (index->knows_cursors)
+        metric_set(&lag, behind);
     if (now_ms - index->rate_ms < RATE_MS)
         return;
     index->is_busy = (offset - index->rate_offset) * 1000 >
@@ -225,8 +228,6 @@ static void on_timer(void *context)
         ask_cursors(index);
         return;
     }
-    if (is_able)
-        measure(index);
     if (is_able && choose_partition(index))
         ask_slice(index);
     else
@@ -258,12 +259,14 @@ struct chat_index *chat_index_create(struct loop *loop, const struct chat_partit
     index->slice_events = chat_settings.index_slice_events;
     index->retry_ms = RETRY_MIN_MS;
     index->timer = loop_timer_create(loop, on_timer, index);
+    index->watch = loop_timer_create(loop, on_watch, index);
     metrics_register(&lag);
     metrics_register(&indexed_total);
     metrics_register(&skipped_total);
     metrics_register(&slice_seconds);
     index->pg = pg_create(loop, &options, on_state, index);
     loop_timer_start(index->timer, IDLE_MS);
+    loop_timer_repeat(index->watch, IDLE_MS);
     return index;
 }
 
@@ -273,6 +276,7 @@ void chat_index_destroy(struct chat_index **index)
         return;
     pg_destroy(&(*index)->pg);
     loop_timer_destroy(&(*index)->timer);
+    loop_timer_destroy(&(*index)->watch);
     mem_free(*index);
     *index = NULL;
 }

@@ -498,7 +498,7 @@ def test_what_the_index_lacks_is_found_all_the_same_within_a_bound(parley, peopl
         assert search(bob, "lagging", chat=chat)["complete"]
         assert metric(world, LAG) >= 512
     indexed(world)
-    page = search(bob, "lagging 3", chat=other)
+    page = search(bob, "lagging 3", chat=other, limit=200)
     assert page["complete"] and page["items"][-1]["event"]["body"]["text"] == "lagging 3"
 
 
