@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from bench_parley import DAEMONS, PARTS, BenchParley, CpuClock
-from workload_log import history_million, sync_500
+from workload_log import history_million, search_million, sync_500
 
 PAIRS, GROUP, GROUPS = 50, 50, 4
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -315,6 +315,7 @@ ALL = [
     Workload("inbox_drain", "ms", 15, inbox_drain, False),
     Workload("presence_10k", "ms, last told", None, presence_10k, False),
     Workload("history_million", "times a short one", 1.2, history_million, False),
+    Workload("search_million", "ms", None, search_million, False),
     Workload("sync_500", "times short ones", 1.2, sync_500, False),
     Workload("footprint", "MB", 40, footprint, False),
     Workload("start", "s", 3, start, False),

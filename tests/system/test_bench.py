@@ -98,7 +98,7 @@ def test_a_load_costs_processor_time_and_has_no_target(bench, short):
     result = workloads.cpu_per_message(bench)
     assert result["value"] == pytest.approx(sum(result["details"].values()), abs=0.1) and result["value"] > 0
     without = {workload.name: workload.is_met(1) for workload in workloads.ALL if workload.target is None}
-    assert without == dict.fromkeys(["latency_200", "latency_2k", "cpu_per_message", "front_door", "presence_10k"])
+    assert without == dict.fromkeys(["latency_200", "latency_2k", "cpu_per_message", "front_door", "presence_10k", "search_million"])
 
 
 def test_a_sync_of_long_chats_is_held_against_one_of_short_ones(bench, tiny, monkeypatch):
@@ -113,6 +113,14 @@ def test_all_followers_are_told_while_messages_go_on(bench, tiny):
     details = result["details"]
     assert 0 < details["half_ms"] <= result["value"] <= details["max_ms"] < details["offline_ms"]
     assert 0 < details["message_p99_us_alone"] and 0 < details["message_p99_us_meanwhile"]
+
+
+def test_a_search_finds_the_frequent_word_and_the_rare_one(bench, tiny, monkeypatch):
+    for name, value in {"LONG": 60, "SEARCHES": 5, "SLICE": 1000}.items():
+        monkeypatch.setattr(workload_log, name, value)
+    result = workload_log.search_million(bench)
+    assert result["value"] == max(result["details"]["frequent_ms"], result["details"]["rare_ms"]) > 0
+    assert result["details"]["bytes_per_message"] > 0
 
 
 def test_the_front_door_lets_all_through(bench, short):
