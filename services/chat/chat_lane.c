@@ -109,7 +109,8 @@ void lane_fail_all(struct chat_lane *lane)
 
 /* --- the queue --- */
 
-/* Puts an item where its chat's items are. Its state is pinned already. */
+/* Puts an item where its chat's items are. Its state is pinned already. What the log said of it before its chat is read again
+ * is asked again too: other batches come first, maybe even another owner's. */
 static void dispatch(struct chat_lane *lane, struct chat_item *item)
 {
     struct chat_state *state = item->state;
@@ -117,6 +118,8 @@ static void dispatch(struct chat_lane *lane, struct chat_item *item)
         chat_queue_push(&lane->ready, item);
         return;
     }
+    if (item->lookup != CHAT_LOOKUP_NONE)
+        item->lookup = CHAT_LOOKUP_WANTED;
     chat_queue_push(&state->waiting, item);
     if (state->phase == CHAT_STATE_UNKNOWN)
         lane_want_load(lane, state);
@@ -297,30 +300,12 @@ void chat_lane_lease_taken(struct chat_lane *lane)
     loop_deferred_request(lane->turn_end);
 }
 
-/* What the log said may not be true any more when somebody else has had the partitions. */
-static void doubt_lookups(const struct chat_queue *items)
-{
-    for (struct chat_item *item = items->first; item != NULL; item = item->next) {
-        if (item->lookup != CHAT_LOOKUP_NONE)
-            item->lookup = CHAT_LOOKUP_WANTED;
-    }
-}
-
-static void doubt_all_lookups(struct chat_lane *lane)
-{
-    struct chat_state *state = NULL;
-    doubt_lookups(&lane->ready);
-    while ((state = chat_states_next(lane->states, state)) != NULL)
-        doubt_lookups(&state->waiting);
-}
-
 /* Forgets every head; what is queued waits until the partitions were taken again. */
 void lane_recover(struct chat_lane *lane)
 {
     metric_add(&recoveries, 1);
     lane_set_lookups(lane, CHAT_LOOKUP_WANTED);
     lane_put_back(lane);
-    doubt_all_lookups(lane);
     struct chat_queue all = lane->ready;
     lane->ready = (struct chat_queue){NULL, NULL, 0};
     lane->generation++;
