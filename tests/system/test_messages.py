@@ -151,6 +151,18 @@ def test_replies_mentions_and_attachments_come_back_as_they_were(chat):
     assert not set(more) & set(plain)
 
 
+def test_a_reply_is_to_an_event_of_the_log(chat):
+    ann, bob, where = chat
+    assert ann.say(where, "to the last", reply_to=2)["reply_to"] == 2
+    message = {"client_id": "k", "body": {"text": "to nothing"}}
+    for seq in (4, 5, 2 ** 53 - 1):
+        ann.refused("bad_request", "POST", path(where), {**message, "reply_to": seq}, pointer="/body/reply_to")
+    assert bob.say(where, "to the new last", reply_to=3)["seq"] == 4
+    assert ann.say(where, "to nothing", client_id="k", reply_to=4)["seq"] == 5, "a refused key is not used up"
+    stranger = ann.world.person("stranger")
+    stranger.refused("not_found", "POST", path(where), {**message, "reply_to": 99})
+
+
 def test_a_text_may_be_empty_when_there_are_attachments(chat):
     ann, _, where = chat
     assert ann.say(where, "", attachments=[{"url": "x"}])["body"] == {"text": ""}

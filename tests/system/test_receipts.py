@@ -1,8 +1,14 @@
 """Watermarks: how far each member has received and read. They never go back."""
 
+import time
+
 import pytest
 
+from contract import documents
 from server import until
+
+PROFILE = documents()["openapi.yaml"]["components"]["schemas"]["ProfileChange"]["properties"]
+needs_privacy = pytest.mark.skipif("privacy" not in PROFILE, reason="profiles have no privacy yet")
 
 
 @pytest.fixture
@@ -83,6 +89,66 @@ def test_unread_counts_messages_of_others_above_read(three):
     assert item_of(ann, chat)["unread"] == 1
     bob.put(f"/v1/chats/{chat}/receipts", {"read": 6})
     assert item_of(bob, chat)["unread"] == 0
+
+
+def test_unread_mentions_are_the_unread_messages_of_others_that_mention_one(three, person):
+    ann, bob, chat = three
+    assert item_of(bob, chat)["unread_mentions"] == 0
+    first = ann.say(chat, "you", mentions=[bob.id])["seq"]
+    ann.say(chat, "you both", mentions=[ann.id, bob.id], reply_to=first)
+    ann.say(chat, "not you", mentions=[ann.id])
+    ann.say(chat, "not really you", attachments=[{"mentions": [bob.id]}])
+    last = ann.say(chat, "you again", mentions=[bob.id], attachments=[{"url": "x"}])["seq"]
+    bob.say(chat, "myself", mentions=[bob.id])
+    item = item_of(bob, chat)
+    assert (item["unread"], item["unread_mentions"]) == (8, 3)
+    assert item_of(ann, chat)["unread_mentions"] == 0
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": first})
+    assert item_of(bob, chat)["unread_mentions"] == 2
+    ann.delete(f"/v1/chats/{chat}/messages/{last}", 200)
+    assert item_of(bob, chat)["unread_mentions"] == 1
+    ann.patch(f"/v1/chats/{chat}/messages/{first + 1}", {"body": {"text": "edited"}})
+    assert item_of(bob, chat)["unread_mentions"] == 1, "an edit is no second mention"
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": last})
+    assert item_of(bob, chat)["unread_mentions"] == 0
+
+
+# --- hidden from others ---
+
+def show_reads(person, shows):
+    """The daemons know of it within half a second."""
+    person.patch("/v1/users/me", {"privacy": {"read_receipts": shows}})
+    time.sleep(0.8)
+
+
+@needs_privacy
+def test_who_hides_their_reads_sees_them_and_others_do_not(three):
+    ann, bob, chat = three
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": 3, "delivered": 5})
+    show_reads(bob, False)
+    assert bob.put(f"/v1/chats/{chat}/receipts", {"read": 4}) == {"user": bob.id, "delivered": 5, "read": 4}
+    assert receipts(bob, chat)[bob.id] == (5, 4) and item_of(bob, chat)["unread"] == 1
+    assert receipts(ann, chat)[bob.id] == (5, 3)
+    show_reads(bob, True)
+    assert receipts(ann, chat)[bob.id] == (5, 3), "what was read in secret stays secret"
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": 5})
+    assert receipts(ann, chat)[bob.id] == (5, 5)
+
+
+@needs_privacy
+def test_a_hidden_read_is_told_live_to_the_own_devices_and_to_nobody_else(three):
+    ann, bob, chat = three
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": 3, "delivered": 5})
+    show_reads(bob, False)
+    other = bob.on_another_device()
+    hers, his = ann.online(auto_ack=True), other.online(auto_ack=True)
+    hers.until(lambda event: event["seq"] == 5)
+    his.until(lambda event: event["seq"] == 5)
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": 4})
+    his.wait(lambda: his.take_first("receipt", {"chat": chat, "user": bob.id, "read": 4}), "a receipt")
+    last = ann.say(chat, "later")
+    hers.until(lambda event: event["seq"] == last["seq"])
+    assert not any(frame["op"] == "receipt" and frame["user"] == bob.id and frame.get("read", 0) > 3 for frame in hers.log)
 
 
 def test_strangers_and_former_members_have_none(three, person):
