@@ -145,6 +145,7 @@ export class IndexedDbStorage {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error ?? new Error("The browser has given the transaction up."));
       run((table) => transaction.objectStore(table));
+      if (mode === "readwrite") transaction.commit?.(); // now, so that a page that goes this moment has it written all the same
     });
   }
 }
