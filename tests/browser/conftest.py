@@ -1,0 +1,99 @@
+"""The fixtures of the browser tests: a real Parley, people with accounts, and browsers that are held to have no errors."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+
+from contract import Contract  # noqa: E402
+from people import World  # noqa: E402
+from server import Logs, Parley  # noqa: E402
+
+from browser import Browser, WIDE  # noqa: E402
+
+PARLEY = pytest.StashKey()
+the_contract = Contract()
+
+
+@pytest.fixture(scope="session")
+def running(request):
+    parley = Parley()
+    request.config.stash[PARLEY] = parley
+    try:
+        parley.start()
+        parley.logs = Logs(parley)
+        yield parley
+        status = parley.stop()
+        assert status == 0, f"the supervisor ended with {status}\n{parley.tails(10)}"
+    finally:
+        parley.remove()
+
+
+@pytest.fixture
+def allowed_errors():
+    """A test that provokes errors adds the events of the log lines that it expects."""
+    return set()
+
+
+@pytest.fixture
+def world(running, allowed_errors):
+    the_world = World(the_contract, running.address, running.ops_address)
+    yield the_world
+    faults = the_world.let_go()
+    faults += running.unexpected_ends()
+    faults += running.logs.unexpected(allowed_errors)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def parley(running):
+    """For tests that hurt it."""
+    return running
+
+
+@pytest.fixture
+def people(world):
+    """Accounts whose display names are their names."""
+    def make(*names):
+        made = world.people(*[name.lower().split()[0] for name in names])
+        for person, name in zip(made, names):
+            person.name = name
+            person.profile = person.patch("/v1/users/me", {"display_name": name})
+        return made
+    return make
+
+
+@pytest.fixture
+def browse(world, request):
+    """Makes browsers; what their consoles said fails the test, when it has not failed already."""
+    browsers = []
+
+    def make(person=None, size=WIDE):
+        browsers.append(Browser(world.address, size))
+        if person is not None:
+            browsers[-1].log_in(person)
+        return browsers[-1]
+
+    yield make
+    failed = getattr(request.node, "failed", False)
+    for number, browser in enumerate(browsers):
+        if failed:
+            browser.picture(f"failed-{request.node.name}-{number}")
+        browser.close()
+    faults = [fault for browser in browsers for fault in browser.faults]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Beside a failure stands what the daemons said last; the browsers leave a picture."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    item.failed = True
+    parley = item.config.stash.get(PARLEY, None)
+    if parley is not None:
+        report.sections.append(("ends of the logs", parley.tails(6)))

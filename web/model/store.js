@@ -1,0 +1,52 @@
+// What the page itself keeps between visits, a few named values per account: the list of chats, profiles. Events and unsent
+// messages are the SDK's. Without IndexedDB (some private windows) nothing is kept.
+
+const TABLE = "values";
+
+function opened(name) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error("blocked"));
+  });
+}
+
+function answered(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+export class Store {
+  #name; #database;
+
+  constructor(user) {
+    this.#name = `parley-page-${user}`;
+    this.#database = opened(this.#name).catch(() => null);
+  }
+
+  async get(key) {
+    const database = await this.#database;
+    if (!database) return undefined;
+    return answered(database.transaction(TABLE).objectStore(TABLE).get(key)).catch(() => undefined);
+  }
+
+  // A full disk must not stop the page: what is kept here can be asked for again.
+  async set(key, value) {
+    const database = await this.#database;
+    if (!database) return;
+    await answered(database.transaction(TABLE, "readwrite").objectStore(TABLE).put(value, key)).catch(() => null);
+  }
+
+  async close() {
+    (await this.#database)?.close();
+  }
+
+  async forget() {
+    await this.close();
+    await answered(indexedDB.deleteDatabase(this.#name)).catch(() => null);
+  }
+}
