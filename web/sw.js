@@ -11,7 +11,9 @@ const FILES = [
   "views/actions.js", "views/chat_list.js", "views/composer.js", "views/connection.js", "views/devices.js", "views/dialogs.js",
   "views/header.js", "views/info.js", "views/look.js", "views/mentions.js", "views/message.js", "views/new_chat.js", "views/notifier.js",
   "views/rows.js", "views/search.js", "views/settings.js", "views/shortcuts.js", "views/timeline.js", "views/trace.js",
-  "sdk/parley.js",
+  "sdk/parley.js", "sdk/src/base.js", "sdk/src/cache.js", "sdk/src/connection.js", "sdk/src/inbox.js",
+  "sdk/src/outbox.js", "sdk/src/questions.js", "sdk/src/rest.js", "sdk/src/resync.js", "sdk/src/sequence.js",
+  "sdk/src/standing.js", "sdk/src/storage.js", "sdk/src/tabs.js", "sdk/src/timeline.js",
 ];
 const PREFIX = "parley-page-";
 const KEPT = new Set(FILES.map((file) => new URL(file, self.location).pathname));

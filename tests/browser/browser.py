@@ -23,6 +23,7 @@ WIDE, NARROW = (1280, 800), (390, 844)
 CHROMIUM_FLAGS = (
     "--headless=new", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions", "--mute-audio",
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",  # there is a mouse
     "--hide-scrollbars", "--force-color-profile=srgb", "--lang=en-GB", "--disable-features=Translate,MediaRouter,OptimizationHints")
 
 
@@ -111,7 +112,14 @@ class Browser:
         return None
 
     def see(self, css, text=None, seconds=SECONDS):
-        return until(lambda: self.shown(css, text), seconds, f"{css} with {text!r}; the page: {self.text()[-1500:]}", 0.05)
+        try:
+            return until(lambda: self.shown(css, text), seconds, f"{css} with {text!r}", 0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the page: {self.text()[-1500:]}") from None
+
+    def texts(self, css):
+        """Of all such elements, at one moment."""
+        return self.js("return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", css)
 
     def gone(self, css, text=None, seconds=SECONDS):
         until(lambda: self.shown(css, text) is None, seconds, f"no {css} with {text!r}", 0.05)
@@ -174,7 +182,13 @@ class Browser:
               f"the page is connected: {self.text('#connection')}", 0.05)
 
     def open_chat(self, title):
-        self.click("#chats a.chat", title)
+        def link():
+            for row in self.all("#chats a.chat"):
+                with contextlib.suppress(StaleElementReferenceException):
+                    if title in row.find_element(By.CSS_SELECTOR, ".chat-title").text:
+                        return row
+            return None
+        until(link, SECONDS, f"a chat called {title!r}: {self.text('#chats')}", 0.05).click()
         self.see("#chat-title", title)
         self.see("#composer-text")
 

@@ -14,12 +14,15 @@ from server import Logs, Parley  # noqa: E402
 from browser import Browser, WIDE  # noqa: E402
 
 PARLEY = pytest.StashKey()
+# A test that fills a chat of 10,000 messages is not about how fast one device may write.
+LIMITS = {"PARLEY_LIMITS_SENDS_PER_SECOND": "100000", "PARLEY_LIMITS_SENDS_BURST": "100000"}
 the_contract = Contract()
 
 
 @pytest.fixture(scope="session")
 def running(request):
     parley = Parley()
+    parley.environment.update(LIMITS)
     request.config.stash[PARLEY] = parley
     try:
         parley.start()

@@ -10,6 +10,7 @@ export function noticeOf(event, people, me) {
   const by = event.by ?? event.sender;
   switch (event.type) {
     case "member_added":
+      if (event.seq === 1) return `${name(event.user)} began the chat`;
       return by && by !== event.user ? `${name(by)} added ${event.user === me ? "you" : people.name(event.user)}` : `${name(event.user)} joined`;
     case "member_removed":
       return by && by !== event.user ? `${name(by)} removed ${event.user === me ? "you" : people.name(event.user)}` : `${name(event.user)} left`;

@@ -193,7 +193,7 @@ export class VirtualList {
     for (const key of keys) {
       const height = this.#drawn.get(key).element.getBoundingClientRect().height;
       const index = this.#indexOf.get(key);
-      if (Math.abs(height - (this.#offsets[index + 1] - this.#offsets[index])) > 0.5) differs = true;
+      if (Math.abs(height - (this.#offsets[index + 1] - this.#offsets[index])) > 0.01) differs = true;
       this.#heights.set(key, height);
     }
     if (differs) this.#measureOffsets();

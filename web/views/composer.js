@@ -72,7 +72,7 @@ export class Composer {
   }
 
   focus() {
-    if (!this.#form.hidden && matchMedia("(hover: hover)").matches) this.#text.focus();
+    if (!this.#form.hidden && !matchMedia("(pointer: coarse)").matches) this.#text.focus();
   }
 
   insert(text) {

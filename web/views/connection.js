@@ -79,8 +79,8 @@ export class ConnectionView {
   }
 
   #act(action) {
-    const { room } = { room: this.#room };
-    if (action === "retry") room.parley.connect().catch(() => null);
+    const room = this.#room;
+    if (action === "retry") dispatchEvent(new Event("online")); // the SDK takes it for the hint of the browser that it is
     else if (action === "here") room.restart();
     else if (action === "reload") location.reload();
     else room.leave(ENDINGS[this.#state.code]?.text ?? "");

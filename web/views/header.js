@@ -66,6 +66,8 @@ export class ChatHeader {
     }
     const known = presence.of(chats.partner(this.#item));
     if (known?.online) return "online";
-    return known?.last_seen ? lastSeen(known.last_seen) : "";
+    if (known?.last_seen) return lastSeen(known.last_seen);
+    const username = this.#room.people.username(chats.partner(this.#item));
+    return username ? `@${username}` : "";
   }
 }

@@ -80,7 +80,7 @@ class GroupInfo {
 
   open() {
     const { room } = this;
-    this.about = h("div", {});
+    this.about = h("div", { class: "about" });
     this.count = h("h3", { id: "members-title", class: "section-title" });
     this.list = h("ul", { class: "members", "aria-labelledby": "members-title" });
     this.buttons = h("p", { class: "buttons" });

@@ -87,7 +87,7 @@ export class MessageDrawer {
     const { people, me } = this.room;
     const meta = h("span", { class: "meta" },
       event?.edited && !event.deleted && h("button", { type: "button", class: "edited", tabindex: "-1", "data-focus": "edited", onclick: () => this.act("edits", event) }, "edited"),
-      h("time", { datetime: message.at, title: full(message.at) }, clock(message.at)),
+      h("time", { datetime: message.at, title: full(message.at), dir: "ltr" }, clock(message.at)),
       (pending || event.sender === me.id) && !event?.deleted && this.#tickIcon(pending ? pending.state : this.tick(event), event));
     if (message.deleted) return h("p", { class: "text gone" }, "Message deleted", meta);
     const text = textOf(message);

@@ -8,13 +8,14 @@ const isMessage = (entry) => entry.pending !== null || entry.event.type === "mes
 const senderOf = (entry, me) => (entry.event ? entry.event.sender : me);
 const atOf = (entry) => (entry.event ?? entry.pending).at;
 
-// `unreadAfter` is the watermark behind which the unread line stands, or null.
-export function buildRows(entries, { me, unreadAfter }) {
+// `unreadAfter` is the watermark behind which the unread line stands, or null. That the two of a direct chat are in it needs no word.
+export function buildRows(entries, { me, unreadAfter, isDirect }) {
   const rows = [];
   let day = null;
   let before = null;
   let lineToCome = unreadAfter !== null;
   for (const entry of entries) {
+    if (isDirect && entry.event?.type === "member_added") continue;
     const ms = Date.parse(atOf(entry));
     const today = dayOf(ms);
     if (today !== day) {

@@ -112,7 +112,7 @@ export class TimelineView {
   }
 
   #changed() {
-    const rows = buildRows(this.#timeline.entries, { me: this.#room.me.id, unreadAfter: this.#unreadAfter });
+    const rows = buildRows(this.#timeline.entries, { me: this.#room.me.id, unreadAfter: this.#unreadAfter, isDirect: this.chat.kind === "direct" });
     this.#list.setRows(rows);
     byId("no-messages").hidden = rows.length > 0;
     this.#place();

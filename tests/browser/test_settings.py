@@ -1,0 +1,86 @@
+"""The settings."""
+
+from server import until
+
+
+def settings(browser, section):
+    browser.click("#settings-open")
+    browser.click("[role=tab]", section)
+
+
+def test_the_display_name(browse, people):
+    ada, bob = people("Ada", "Bob")
+    ada.direct(bob)
+    browser = browse(ada)
+    settings(browser, "Profile")
+    browser.type("dialog input[name=display_name]", "Countess Ada")
+    browser.click("dialog button", "Save")
+    browser.see(".note", "Saved.")
+    assert ada.get("/v1/users/me")["display_name"] == "Countess Ada"
+
+
+def test_colours_follow_the_system_or_the_choice(browse, people):
+    (ada,) = people("Ada")
+    browser = browse(ada)
+
+    def ground():
+        return browser.js("return getComputedStyle(document.body).backgroundColor")
+
+    browser.prefer(color_scheme="light")
+    light = ground()
+    browser.prefer(color_scheme="dark")
+    dark = ground()
+    assert light != dark
+    settings(browser, "Look")
+    browser.click("dialog label", "Light")
+    until(lambda: ground() == light, 5, "light")
+    browser.reload()
+    assert ground() == light
+    settings(browser, "Look")
+    browser.click("dialog label", "As the system")
+    until(lambda: ground() == dark, 5, "dark")
+
+
+def test_a_password_is_changed_and_a_wrong_old_one_told(browse, people):
+    (ada,) = people("Ada")
+    browser = browse(ada)
+    browser.allowed.append("403")
+    settings(browser, "Password")
+    browser.type("dialog input[name=old]", "not the old one")
+    browser.type("dialog input[name=new]", "a new mill in brass")
+    browser.click("dialog button", "Change the password")
+    browser.see("dialog .problem", "The old password is wrong.")
+    browser.type("dialog input[name=old]", ada.password)
+    browser.click("dialog button", "Change the password")
+    browser.see(".note", "The password is changed.")
+    ada.password = "a new mill in brass"
+    ada.log_in()
+
+
+def test_somebody_is_blocked_and_unblocked(browse, people):
+    ada, bob = people("Ada", "Bob Babbage")
+    browser = browse(ada)
+    settings(browser, "Privacy")
+    browser.click("dialog button", "Block somebody")
+    browser.type("dialog input[type=search]", bob.username)
+    browser.click("dialog .results button", "Bob Babbage")
+    browser.see("dialog .members", "Bob Babbage")
+    assert ada.get("/v1/users/me/blocks")["items"] == [{"user": bob.id}]
+    browser.click("dialog .members button", "Unblock")
+    browser.gone("dialog .members", "Bob Babbage")
+    assert ada.get("/v1/users/me/blocks")["items"] == []
+
+
+def test_the_account_is_erased_only_after_two_questions(browse, people):
+    (ada,) = people("Ada")
+    browser = browse(ada)
+    browser.allowed.append("401")
+    settings(browser, "Account")
+    browser.type("dialog input[name=sure]", "somebody else")
+    browser.click("dialog button", "Erase my account")
+    browser.see("dialog .problem", "This is not your username.")
+    browser.type("dialog input[name=sure]", ada.username)
+    browser.click("dialog button", "Erase my account")
+    browser.click("dialog:last-of-type button.danger", "Erase")
+    browser.see("#door-problem", "Your account is erased.")
+    ada.refused("unauthorized", "GET", "/v1/users/me")
