@@ -147,8 +147,11 @@ export class Chats extends EventTarget {
       item.last_seq = event.seq;
       item.last_event = event;
     }
-    if (event.type === "member_removed" && event.user === this.#me) this.#items.delete(event.chat);
-    else if (["member_added", "member_removed"].includes(event.type)) this.#forgetMembers(event.chat);
+    if (event.type === "member_removed" && event.user === this.#me) {
+      this.remove(event.chat);
+      return;
+    }
+    if (["member_added", "member_removed"].includes(event.type)) this.#forgetMembers(event.chat);
     if (["member_added", "member_removed", "chat_updated"].includes(event.type)) this.#reload(event.chat);
     this.#changed();
   }
