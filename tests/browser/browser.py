@@ -43,12 +43,13 @@ def driver_in(profile):
 class Browser:
     """One profile. `faults` are the console's errors and CSP violations; a test adds to `allowed` what it provokes."""
 
-    def __init__(self, address, size=WIDE):
-        self.url = f"http://{address[0]}:{address[1]}/"
+    def __init__(self, url, size=WIDE):
+        self.url = f"{url}/"
         self.profile = tempfile.mkdtemp(prefix="parley-browser-")
         self.driver = driver_in(self.profile)
         self.allowed = []
         self.faults = []
+        self.preferred = {}
         self.cdp("Emulation.setFocusEmulationEnabled", enabled=True)
         self.size(*size)
 
@@ -75,12 +76,9 @@ class Browser:
 
     def prefer(self, **features):
         """prefers-color-scheme and its like, as `prefer(color_scheme="dark")`."""
+        self.preferred.update(features)
         self.cdp("Emulation.setEmulatedMedia", features=[
-            {"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()])
-
-    def offline(self, on=True):
-        self.cdp("Network.enable")
-        self.cdp("Network.emulateNetworkConditions", offline=on, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in self.preferred.items()])
 
     def open(self, path=""):
         self.driver.get(self.url + path)

@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from contract import Contract  # noqa: E402
 from people import World  # noqa: E402
+from sdk import Network  # noqa: E402
 from server import Logs, Parley  # noqa: E402
 
 from browser import Browser, WIDE  # noqa: E402
@@ -69,12 +70,20 @@ def people(world):
 
 
 @pytest.fixture
+def network(world):
+    """A network that can be cut, for `browse(url=network.url)`."""
+    between = Network(world.address)
+    yield between
+    between.end()
+
+
+@pytest.fixture
 def browse(world, request):
     """Makes browsers; what their consoles said fails the test, when it has not failed already."""
     browsers = []
 
-    def make(person=None, size=WIDE):
-        browsers.append(Browser(world.address, size))
+    def make(person=None, size=WIDE, url=None):
+        browsers.append(Browser(url or "http://%s:%d" % world.address, size))
         if person is not None:
             browsers[-1].log_in(person)
         return browsers[-1]

@@ -116,25 +116,23 @@ def test_a_restart_of_everything(browse, people, parley):
     shown(browser, ["before", "after"])
 
 
-def test_offline_is_told_and_what_was_written_goes_when_the_network_is_back(browse, people):
+def test_offline_is_told_and_what_was_written_goes_when_the_network_is_back(browse, people, network):
     ada, bob = people("Ada", "Bob")
     chat = ada.direct(bob)
     bob.say(chat, "seen before")
-    browser = browse(ada)
+    browser = browse(ada, url=network.url)
     browser.allowed += NETWORK
     browser.open_chat("Bob")
     browser.message("seen before")
-    browser.offline()
-    browser.js("window.dispatchEvent(new Event('offline'))")
-    browser.say("written offline")
-    browser.say("and one more")
-    browser.see("#connection", "since", 60)
-    browser.see("#connection", "2 messages will be sent then.", 60)
-    browser.tick("written offline", "waiting")
-    browser.picture("offline")
-    bob.say(chat, "said meanwhile")
-    browser.offline(False)
-    browser.js("window.dispatchEvent(new Event('online'))")
+    with network.away():
+        browser.say("written offline")
+        browser.say("and one more")
+        browser.see("#connection", "Offline since", 60)
+        browser.see("#connection", "2 messages will be sent then.", 60)
+        browser.tick("written offline", "waiting")
+        browser.picture("offline")
+        bob.say(chat, "said meanwhile")
+    browser.click("#connection button", "Try now")
     browser.tick("and one more", "sent", 60)
     browser.connected(60)
     texts = ["seen before", "said meanwhile", "written offline", "and one more"]
@@ -142,20 +140,20 @@ def test_offline_is_told_and_what_was_written_goes_when_the_network_is_back(brow
     shown(browser, texts)
 
 
-def test_the_page_opens_without_a_server_and_shows_what_it_has_seen(browse, people, parley):
+def test_the_page_opens_without_a_network_and_shows_what_it_has_seen(browse, people, network):
     ada, bob = people("Ada", "Bob Babbage")
     chat = ada.direct(bob)
     bob.say(chat, "kept for hard times")
-    browser = browse(ada)
+    browser = browse(ada, url=network.url)
     browser.allowed += NETWORK
     browser.open_chat("Bob Babbage")
     browser.message("kept for hard times")
     until(lambda: browser.js("return navigator.serviceWorker.getRegistration().then((r) => Boolean(r?.active))"), 20, "the service worker runs")
     until(lambda: browser.js("return caches.keys().then((names) => names.some((name) => name.startsWith('parley-page-')))"), 20, "files are kept")
-    with parley.stopped("nginx"):
-        browser.open()
+    with network.away():
+        browser.reload()
         browser.see("#connection", "since", 30)
-        browser.open_chat("Bob Babbage")
+        browser.see("#chat-title", "Bob Babbage")
         browser.message("kept for hard times")
         browser.type("#composer-text", "written without a server")
         browser.keys(Keys.ENTER)

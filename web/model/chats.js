@@ -1,7 +1,7 @@
 // The person's chats, latest first, kept current by events. The server's list is the truth; what is counted here between
 // two listings is what the events say.
 
-import { debounce } from "../ui/dom.js";
+import { debounce, sparingly } from "../ui/dom.js";
 import { nameList } from "../ui/format.js";
 
 const PAGE = 200;
@@ -15,7 +15,7 @@ export class Chats extends EventTarget {
   #members = new Map();        // chat -> some of the others, for a name where there is no title
   #asked = new Set(); #queue = []; #asking = 0;
   #listing = Promise.resolve(); #queued = null; #closed = false;
-  #save = debounce(() => this.#store.set("chats", { items: [...this.#items.values()], members: [...this.#members] }), SAVE_PAUSE_MS);
+  #save = sparingly(() => this.#store.set("chats", { items: [...this.#items.values()], members: [...this.#members] }), SAVE_PAUSE_MS);
 
   loaded = false;
 

@@ -1,6 +1,6 @@
 // Profiles. Views ask at any time and get what is known; what is not is asked for, and "change" says when it has come.
 
-import { debounce } from "../ui/dom.js";
+import { sparingly } from "../ui/dom.js";
 
 const AT_ONCE = 6;              // requests under way
 const SAVE_PAUSE_MS = 1000;
@@ -10,7 +10,7 @@ export class People extends EventTarget {
   #parley; #store;
   #known = new Map();           // id -> user; {gone: true} for one that is no more
   #wanted = new Set(); #asking = 0; #failed = new Set();
-  #save = debounce(() => this.#store.set("people", [...this.#known.values()].slice(-KEPT)), SAVE_PAUSE_MS);
+  #save = sparingly(() => this.#store.set("people", [...this.#known.values()].slice(-KEPT)), SAVE_PAUSE_MS);
 
   constructor(parley, store) {
     super();

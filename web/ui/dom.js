@@ -84,6 +84,23 @@ export function oncePerFrame(work) {
   };
 }
 
+// Soon after the first call, then at most once in `pauseMs`, and once more after the last.
+export function sparingly(work, pauseMs) {
+  let timer = null;
+  let again = false;
+  const run = () => {
+    timer = null;
+    if (!again) return;
+    again = false;
+    work();
+    timer = setTimeout(run, pauseMs);
+  };
+  return () => {
+    again = true;
+    timer ??= setTimeout(run, 0);
+  };
+}
+
 // The last call counts, after a pause.
 export function debounce(work, pauseMs) {
   let timer = null;

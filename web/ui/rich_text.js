@@ -49,16 +49,3 @@ export function isJumbo(text) {
   const parts = [...segmenter.segment(text.trim())].map((part) => part.segment);
   return parts.length > 0 && parts.length <= MOST_JUMBO && parts.every((part) => /\p{Extended_Pictographic}|\p{Regional_Indicator}{2}/u.test(part));
 }
-
-// The text with these [start, end) pieces marked, in UTF-16 units; overlaps are joined by the order.
-export function marked(text, pieces) {
-  const nodes = [];
-  let at = 0;
-  for (const [start, end] of [...pieces].sort((a, b) => a[0] - b[0])) {
-    if (end <= at || start >= text.length) continue;
-    nodes.push(text.slice(at, Math.max(at, start)), h("mark", {}, text.slice(Math.max(at, start), end)));
-    at = end;
-  }
-  nodes.push(text.slice(at));
-  return nodes.filter((node) => node !== "");
-}

@@ -125,8 +125,8 @@ export class ChatList {
     return [
       h("span", { class: online ? "face online" : "face" }, avatar(face, title, { sign: item.chat.title ? null : SIGNS[kind] ?? null })),
       h("span", { class: "chat-title" }, kind === "channel" && icon("channel", "Channel"), h("bdi", {}, title), muted && icon("bellOff", "muted"), online && hidden("online")),
-      h("span", { class: "chat-time" }, pinned && icon("pin", "pinned"), time),
-      h("span", { class: typing ? "chat-preview typing" : "chat-preview" }, who && h("span", { class: draft ? "who draft" : "who" }, h("bdi", {}, who), ": "), h("bdi", {}, preview)),
+      h("span", { class: "chat-time" }, pinned && icon("pin", "pinned"), h("bdi", {}, time)),
+      h("span", { class: typing ? "chat-preview typing" : "chat-preview" }, who && h("bdi", { class: draft ? "who draft" : "who" }, `${who}: `), h("bdi", {}, preview)),
       h("span", { class: "badges" },
         mentions > 0 && h("span", { class: "badge" }, h("span", { "aria-hidden": "true" }, "@"), hidden(plural(mentions, "mention"))),
         unread > 0 && h("span", { class: muted ? "badge muted" : "badge" }, String(unread), hidden(" unread"))),

@@ -33,12 +33,12 @@ async function draw(room, place) {
 }
 
 function row(room, device, again) {
-  const current = device.current ?? device.id === room.session.device.id;
+  const { current } = device;
   const name = device.name || "Without a name";
-  const seen = device.last_seen ?? device.last_used_at ?? device.last_seen_at;
+  const state = device.session ? `logged in, last used ${full(device.last_used_at)}` : `logged out, last used ${full(device.last_used_at)}`;
   return h("li", { class: "device" }, icon("device"),
     h("span", { class: "person-name" }, h("strong", { dir: "auto" }, name), current && h("small", { class: "role" }, "This device"),
-      h("small", {}, [device.online && "online", seen && `last used ${full(seen)}`, device.created_at && `since ${full(device.created_at)}`].filter(Boolean).join(", "))),
+      h("small", {}, state)),
     h("button", { type: "button", class: "small", "aria-label": `Rename ${name}`, onclick: () => rename(room, device, again) }, "Rename"),
     !current && h("button", { type: "button", class: "small danger", "aria-label": `End ${name}`, onclick: () => end(room, device, again) }, "End"));
 }

@@ -4,12 +4,10 @@ import { avatar } from "../ui/avatar.js";
 import { byId, debounce, h, rove, setText } from "../ui/dom.js";
 import { shortTime } from "../ui/format.js";
 import { explain } from "../ui/problems.js";
-import { marked } from "../ui/rich_text.js";
 
 const PAUSE_MS = 250;
 const PEOPLE_SHOWN = 5;
 const PAGE = 30;
-const LONGEST_BEFORE = 60;     // of a found text, what stands before the first hit
 
 export class Search {
   #room; #input; #results; #chat = null; #turn = 0;
@@ -137,9 +135,10 @@ export class Search {
     const query = new URLSearchParams({ q: text, limit: PAGE });
     if (this.#chat) query.set("chat", this.#chat);
     if (cursor) query.set("cursor", cursor);
-    const { items, next_cursor: next } = await this.#room.parley.request("GET", `/v1/search?${query}`);
-    const rows = items.map((item) => this.#message(item, text));
+    const { items, next_cursor: next, complete } = await this.#room.parley.request("GET", `/v1/search?${query}`);
+    const rows = items.map((item) => this.#message(item));
     if (next) rows.push(this.#more(text, next));
+    if (complete === false) rows.push(h("p", { class: "faint padded" }, "Of what was sent in the last moments, some may be missing."));
     return items.length === 0 || cursor ? rows : [this.#heading("Messages"), ...rows];
   }
 
@@ -158,15 +157,14 @@ export class Search {
     return row;
   }
 
-  #message({ event, highlights }, searched) {
+  #message({ event, highlights }) {
     const { chats, people, me } = this.#room;
     const item = chats.get(event.chat);
     const who = event.sender === me.id ? "You" : people.name(event.sender);
-    const text = event.body?.text ?? "";
     return this.#row(h("a", { class: "found message", href: `#${event.chat}/${event.seq}`, onclick: () => this.#chosen(event) },
       h("span", { class: "chat-title" }, h("bdi", {}, this.#chat ? who : item ? chats.title(item) : "A chat you have left")),
       h("span", { class: "chat-time" }, shortTime(event.at)),
-      h("span", { class: "found-text" }, !this.#chat && h("span", { class: "who" }, h("bdi", {}, who), ": "), h("bdi", {}, this.#excerpt(text, piecesOf(highlights, text, searched))))));
+      h("span", { class: "found-text" }, !this.#chat && h("bdi", { class: "who" }, `${who}: `), h("bdi", {}, this.#excerpt(highlights)))));
   }
 
   // A result of the chat that is open is shown at once, also when the address stays the same.
@@ -174,28 +172,19 @@ export class Search {
     if (location.hash === `#${event.chat}/${event.seq}`) this.#room.route();
   }
 
-  #excerpt(text, pieces) {
-    const first = pieces[0]?.[0] ?? 0;
-    const from = first > LONGEST_BEFORE ? text.indexOf(" ", first - LONGEST_BEFORE) + 1 || first : 0;
-    return [from > 0 && "…", ...marked(text.slice(from), pieces.map(([start, end]) => [start - from, end - from]).filter(([start]) => start >= 0))].filter(Boolean);
+  // The server's pieces: text around the first hit, what was looked for marked.
+  #excerpt(highlights) {
+    return highlights.map(({ text, hit }) => (hit ? h("mark", {}, text) : text));
   }
 
-  #marks(text, searched) {
-    return marked(text, piecesOf(null, text, searched));
+  // A title with what was typed set apart.
+  #marks(title, typed) {
+    const at = title.toLocaleLowerCase().indexOf(typed.toLocaleLowerCase());
+    if (at < 0) return [title];
+    return [title.slice(0, at), h("mark", {}, title.slice(at, at + typed.length)), title.slice(at + typed.length)];
   }
 
   #row(element) {
     return h("div", { class: "found-row", role: "listitem" }, element);
   }
-}
-
-// The server's highlights as [start, end) in UTF-16 units; without them, the words that were searched for.
-function piecesOf(highlights, text, searched) {
-  if (Array.isArray(highlights) && highlights.every((each) => Array.isArray(each) && each.length === 2)) return highlights;
-  const lower = text.toLocaleLowerCase();
-  const pieces = [];
-  for (const word of searched.toLocaleLowerCase().split(/\s+/u).filter(Boolean)) {
-    for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + word.length)) pieces.push([at, at + word.length]);
-  }
-  return pieces.sort((a, b) => a[0] - b[0]);
 }

@@ -34,7 +34,7 @@ export class TimelineView {
       stamp: (row) => this.#drawer.stamp(row),
       onScroll: () => this.#scrolled(),
     });
-    this.#refreshed = oncePerFrame(() => this.#timeline && this.#list.refresh());
+    this.#refreshed = oncePerFrame(() => this.chat && this.#list.refresh());
     room.people.addEventListener("change", this.#refreshed, { signal });
     byId("to-newest").addEventListener("click", () => this.toNewest(), { signal });
     byId("older-again").addEventListener("click", () => this.#loadOlder(), { signal });
@@ -58,13 +58,15 @@ export class TimelineView {
     this.#onMembers = () => this.#refreshed();
     members.addEventListener("change", this.#onMembers);
     this.#scroller.setAttribute("aria-busy", "true");
+    this.#onChange = oncePerFrame(() => turn === this.#turn && this.#changed());
+    this.#room.parley.addEventListener("pending", this.#onChange);
+    this.#onChange();
     const timeline = await this.#room.parley.timeline(item.chat.id);
     if (turn !== this.#turn) {
       timeline.close();
       return;
     }
     this.#timeline = timeline;
-    this.#onChange = oncePerFrame(() => turn === this.#turn && this.#changed());
     timeline.addEventListener("change", this.#onChange);
     this.#scroller.removeAttribute("aria-busy");
     this.#changed();
@@ -82,6 +84,7 @@ export class TimelineView {
   close() {
     this.#turn++;
     this.chat?.members.removeEventListener("change", this.#onMembers);
+    this.#room.parley.removeEventListener("pending", this.#onChange);
     this.#timeline?.removeEventListener("change", this.#onChange);
     this.#timeline?.close();
     this.#timeline = null;
@@ -111,10 +114,16 @@ export class TimelineView {
     return this.#timeline.entries.findLast((entry) => entry.event)?.event.seq ?? 0;
   }
 
+  // Until the log is there, at least what waits to be sent.
+  #entries() {
+    return this.#timeline?.entries ?? this.#room.parley.pending(this.chat.id).map((pending) => ({ key: pending.client_id, event: null, pending }));
+  }
+
   #changed() {
-    const rows = buildRows(this.#timeline.entries, { me: this.#room.me.id, unreadAfter: this.#unreadAfter, isDirect: this.chat.kind === "direct" });
+    const rows = buildRows(this.#entries(), { me: this.#room.me.id, unreadAfter: this.#unreadAfter, isDirect: this.chat.kind === "direct" });
     this.#list.setRows(rows);
-    byId("no-messages").hidden = rows.length > 0;
+    byId("no-messages").hidden = rows.length > 0 || !this.#timeline;
+    if (!this.#timeline) return;
     this.#place();
     this.#scrolled();
   }
