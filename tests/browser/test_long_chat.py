@@ -134,10 +134,11 @@ def test_what_is_read_stays_in_place_when_older_and_newer_messages_come(browse, 
     time.sleep(0.3)
     text, top = first_visible(browser)
     assert text == before[0] and abs(top - before[1]) <= 2, (before, text, top)
-    browser.js("document.querySelector('#timeline').scrollTop = 500")  # near the top: older ones come
-    time.sleep(0.1)
-    before = first_visible(browser)
+    browser.js("document.querySelector('#timeline').scrollTop = 1000")
+    time.sleep(0.5)
     height = browser.js("return document.querySelector('#timeline').scrollHeight")
+    browser.js("document.querySelector('#timeline').scrollTop -= 300")  # near the top: older ones come
+    before = first_visible(browser)
     until(lambda: browser.js("return document.querySelector('#timeline').scrollHeight") > height + 1000, 15, "older messages")
     time.sleep(0.5)
     text, top = first_visible(browser)

@@ -13,8 +13,10 @@ const ROUNDS = 4;             // of drawing and measuring, until the estimates n
 
 export class VirtualList {
   #scroller; #list; #draw; #stampOf; #onScroll;
-  #rows = []; #indexOf = new Map(); #offsets = [0];
+  #rows = []; #indexOf = new Map(); #offsets = new Float64Array(1);
   #heights = new Map();         // key -> measured height
+  #own = new Float64Array(0);   // the same by index, 0 where it is estimated
+  #estimate = ESTIMATED_HEIGHT_PX; #estimatedFrom = 0;
   #drawn = new Map();           // key -> {element, stamp}
   #first = 0; #end = 0;         // what is in the document
   #shift = 0;                   // how much lower the rows are than the offsets say
@@ -41,7 +43,9 @@ export class VirtualList {
     const anchor = this.#anchor(new Set(rows.map((row) => row.key)));
     this.#rows = rows;
     this.#indexOf = new Map(rows.map((row, index) => [row.key, index]));
-    this.#measureOffsets();
+    this.#own = Float64Array.from(rows, (row) => this.#heights.get(row.key) ?? 0);
+    this.#offsets = new Float64Array(rows.length + 1);
+    this.#sumOffsets();
     this.#update(anchor);
   }
 
@@ -51,15 +55,13 @@ export class VirtualList {
   }
 
   clear() {
-    this.#rows = [];
-    this.#indexOf.clear();
     this.#heights.clear();
+    this.#estimatedFrom = 0;
     for (const { element } of this.#drawn.values()) element.remove();
     this.#drawn.clear();
     this.#stick = true;
     this.#shift = 0;
-    this.#measureOffsets();
-    this.#update(null);
+    this.setRows([]);
   }
 
   has(key) { return this.#indexOf.has(key); }
@@ -101,13 +103,18 @@ export class VirtualList {
     return [first, end];
   }
 
-  #measureOffsets() {
-    let known = 0;
-    for (const height of this.#heights.values()) known += height;
-    const estimate = this.#heights.size > 20 ? known / this.#heights.size : ESTIMATED_HEIGHT_PX;
-    const offsets = new Float64Array(this.#rows.length + 1);
-    this.#rows.forEach((row, i) => { offsets[i + 1] = offsets[i] + (this.#heights.get(row.key) ?? estimate); });
-    this.#offsets = offsets;
+  // A fresh estimate moves every row that was never drawn, so there is one only when far more is known than before.
+  #estimateHeight() {
+    if (this.#heights.size < 2 * this.#estimatedFrom || this.#heights.size < 20) return;
+    this.#estimatedFrom = this.#heights.size;
+    let sum = 0;
+    for (const height of this.#heights.values()) sum += height;
+    this.#estimate = sum / this.#heights.size;
+  }
+
+  #sumOffsets() {
+    this.#estimateHeight();
+    for (let i = 0; i < this.#own.length; i++) this.#offsets[i + 1] = this.#offsets[i] + (this.#own[i] || this.#estimate);
   }
 
   // The index of the row at this offset.
@@ -195,8 +202,9 @@ export class VirtualList {
       const index = this.#indexOf.get(key);
       if (Math.abs(height - (this.#offsets[index + 1] - this.#offsets[index])) > 0.01) differs = true;
       this.#heights.set(key, height);
+      this.#own[index] = height;
     }
-    if (differs) this.#measureOffsets();
+    if (differs) this.#sumOffsets();
     return differs;
   }
 
@@ -248,7 +256,8 @@ export class VirtualList {
     if (clientWidth !== this.#width) {
       this.#width = clientWidth;
       this.#heights.clear();
-      this.#measureOffsets();
+      this.#own.fill(0);
+      this.#sumOffsets();
       for (const drawn of this.#drawn.values()) drawn.stamp = null;
     }
     this.#update(anchor);

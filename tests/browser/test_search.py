@@ -1,0 +1,51 @@
+"""Search for messages."""
+
+from selenium.webdriver.common.keys import Keys
+
+from test_long_chat import fill
+
+
+def test_messages_are_found_in_all_chats_and_in_one_with_marks_and_a_way_there(browse, people):
+    ada, bob, cy = people("Ada", "Bob Babbage", "Cy Twombly")
+    direct = ada.direct(bob)
+    bob.say(direct, "The zebra of the first message")
+    fill(bob, direct, 300)
+    group = cy.group(ada, title="Stripes")
+    cy.say(group, "A zebra in the group, <b>bold</b>")
+    browser = browse(ada)
+    browser.chord(Keys.CONTROL, "k")
+    browser.keys("zebra")
+    browser.see("#search-results .found.message", "of the first message")
+    browser.see("#search-results .found.message", "<b>bold</b>")
+    assert set(browser.texts("#search-results mark")) == {"zebra"}
+    browser.prefer(reduced_motion="reduce")
+    browser.picture("search")
+    browser.click("#search-results .found.message", "of the first message")
+    browser.see("#messages li.message.flash", "The zebra of the first message", 30)
+    browser.click("#search-close")
+    browser.open_chat("Stripes")
+    browser.click("#chat-search")
+    browser.see("#search-scope", "Stripes")
+    browser.keys("zebra")
+    browser.see("#search-results .found.message", "<b>bold</b>")
+    browser.gone("#search-results .found.message", "of the first message")
+    browser.keys(Keys.ARROW_DOWN, Keys.ENTER)
+    browser.see("#messages li.message.flash", "A zebra in the group")
+    browser.click("#search-close")
+    browser.gone("#search-panel")
+
+
+def test_more_is_found_page_by_page_and_nothing_is_told(browse, people):
+    ada, bob = people("Ada", "Bob")
+    chat = ada.group(bob, title="Stripes")
+    fill(bob, chat, 70)
+    browser = browse(ada)
+    browser.type("#search", "message")
+    browser.see("#search-results .found.message", "message 69")
+    browser.click("#search-results .found.more")
+    browser.click("#search-results .found.more")
+    browser.see("#search-results .found.message", "message 0")
+    found = browser.texts("#search-results .found-text")
+    assert len(found) == len(set(found)) == 70
+    browser.type("#search", "xyzzy")
+    browser.see("#search-status", "Nothing found.")
