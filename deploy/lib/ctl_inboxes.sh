@@ -45,7 +45,7 @@ longest_inboxes() { # limit
         cursor=${page%%$'\n'*}
         if [[ $page == *$'\n'* ]]; then printf '%s\n' "${page#*$'\n'}"; fi
         [[ $cursor != 0 ]] || break
-    done | awk '$2 > 0 || $3 > 0 || $4 > 0' | sort -k2,2nr -k1,1n | head -n "$1"
+    done | awk '$2 > 0 || $3 > 0 || $4 > 0' | sort -k2,2nr -k1,1n | awk -v most="$1" 'NR <= most'
 }
 
 ctl_inboxes_list() {
