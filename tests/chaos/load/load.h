@@ -70,7 +70,8 @@ struct load_options {
     unsigned long seed;
     double seconds, sends_per_second, offline_percent, flapping_percent, repeat_percent,
         second_device_percent;
-    double member_changes_per_second, revokes_per_second, pages_per_second, receipts_per_second;
+    double member_changes_per_second, revokes_per_second, pages_per_second, receipts_per_second,
+        actions_per_second;
 };
 
 enum load_phase { LOAD_MAKING, LOAD_RUNNING, LOAD_DRAINING, LOAD_READING, LOAD_DONE };
@@ -125,8 +126,18 @@ void load_script_stop(struct load *load);
 void load_message_draw(struct load *load, struct load_chat *chat);
 void load_message_from(struct load *load, struct load_chat *chat, struct load_person *person);
 void load_message_repeat(struct load *load);
-void load_message_stored(struct load *load, struct load_person *person,
-                         const struct device_send *send);
+void load_message_stored(struct load_person *person, const struct device_send *send, int64_t seq);
+
+/* A message that was stored, and whoever sent it. */
+struct load_stored {
+    struct load_person *person;
+    char *chat, *client_id, *text;
+    int64_t seq;
+};
+const struct load_stored *load_stored_draw(struct load *load); /* NULL: there is none yet */
+
+/* --- load_actions.c --- */
+void load_action(struct load *load);
 
 /* --- load_members.c, load_revoke.c, load_reads.c --- */
 void load_member_change(struct load *load);

@@ -196,7 +196,7 @@ static void on_sent(void *context, const struct device_send *send, int64_t seq)
 {
     struct load_device *device = context;
     record(device->label, "ok", "%s\t%lld", send->op, (long long)seq);
-    load_message_stored(device->person->load, device->person, send);
+    load_message_stored(device->person, send, seq);
 }
 
 static void on_refused(void *context, const struct device_send *send, const char *code)

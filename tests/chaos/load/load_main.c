@@ -134,7 +134,8 @@ static void print_help(void)
         "       [--chats 2x20,10x6,100x1] [--sends-per-second 40] [--offline-percent 20]\n"
         "       [--flapping-percent 5] [--repeat-percent 5] [--second-device-percent 20]\n"
         "       [--member-changes-per-second 0.5] [--revokes-per-second 0.2]\n"
-        "       [--pages-per-second 5] [--receipts-per-second 5] [--tap RUN_DIR]\n\n"
+        "       [--pages-per-second 5] [--receipts-per-second 5] [--actions-per-second 3] [--tap "
+        "RUN_DIR]\n\n"
         "Makes accounts and chats in a running Parley, lets devices talk as the seed draws, and "
         "writes what\n"
         "was seen to FOLDER/load.tsv (tests/chaos/README.md). Says `load: ready` when it talks. "
@@ -165,6 +166,7 @@ static bool read_arguments(int argc, char **argv, struct load_options *options)
         {"revokes-per-second", required_argument, NULL, 13},
         {"pages-per-second", required_argument, NULL, 14},
         {"receipts-per-second", required_argument, NULL, 15},
+        {"actions-per-second", required_argument, NULL, 16},
         {NULL, 0, NULL, 0}};
     const char **texts[TEXT_OPTIONS] = {&options->host, &options->history, &options->chats,
                                         &options->tap};
@@ -180,7 +182,8 @@ static bool read_arguments(int argc, char **argv, struct load_options *options)
                          &options->member_changes_per_second,
                          &options->revokes_per_second,
                          &options->pages_per_second,
-                         &options->receipts_per_second};
+                         &options->receipts_per_second,
+                         &options->actions_per_second};
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (option == '?')
             return false;
@@ -258,7 +261,8 @@ int main(int argc, char **argv)
                                     .member_changes_per_second = 0.5,
                                     .revokes_per_second = 0.2,
                                     .pages_per_second = 5,
-                                    .receipts_per_second = 5}};
+                                    .receipts_per_second = 5,
+                                    .actions_per_second = 3}};
     bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
     if (asked || !read_arguments(argc, argv, &load.options) || sodium_init() < 0) {
         print_help();

@@ -14,13 +14,8 @@
 #define ALTERED_PERCENT 10 /* of what is sent again has another body */
 #define REMEMBERED      512
 
-/* A message that was stored, to be sent again. */
-struct stored {
-    struct load_person *person;
-    char *chat, *client_id, *text;
-};
-static struct stored stored[REMEMBERED];
-static size_t stored_count; /* ever */
+static struct load_stored stored[REMEMBERED]; /* to be sent again, edited, deleted, reacted to */
+static size_t stored_count;                   /* ever */
 
 /* A message on its way by REST. */
 struct post {
@@ -44,16 +39,20 @@ static void draw_text(struct load *load, char text_out[LOAD_TEXT_MAX])
     text_out[(size_t)head + length] = '\0';
 }
 
-void load_message_stored(struct load *load, struct load_person *person,
-                         const struct device_send *send)
+void load_message_stored(struct load_person *person, const struct device_send *send, int64_t seq)
 {
-    struct stored *slot = &stored[stored_count++ % REMEMBERED];
-    (void)load;
+    struct load_stored *slot = &stored[stored_count++ % REMEMBERED];
     mem_free(slot->chat);
     mem_free(slot->client_id);
     mem_free(slot->text);
-    *slot = (struct stored){person, mem_string(send->chat), mem_string(send->client_id),
-                            mem_string(send->text)};
+    *slot = (struct load_stored){person, mem_string(send->chat), mem_string(send->client_id),
+                                 mem_string(send->text), seq};
+}
+
+const struct load_stored *load_stored_draw(struct load *load)
+{
+    size_t known = stored_count < REMEMBERED ? stored_count : REMEMBERED;
+    return known == 0 ? NULL : &stored[load_draw_index(load, known)];
 }
 
 /* --- by REST --- */
@@ -95,7 +94,7 @@ static void on_posted(void *context, int status, const cJSON *answer)
         struct device_send send = {post->op, post->chat, post->client_id, post->text};
         record(post->person->label, "ok", "%s\t%lld", post->op,
                (long long)load_number(answer, "seq"));
-        load_message_stored(post->load, post->person, &send);
+        load_message_stored(post->person, &send, load_number(answer, "seq"));
     } else {
         record(post->person->label, "refused", "%s\t%s", post->op, load_string(answer, "code"));
     }
@@ -171,10 +170,9 @@ void load_message_draw(struct load *load, struct load_chat *chat)
 void load_message_repeat(struct load *load)
 {
     char altered[LOAD_TEXT_MAX + 16];
-    size_t known = stored_count < REMEMBERED ? stored_count : REMEMBERED;
-    if (known == 0)
+    const struct load_stored *chosen = load_stored_draw(load);
+    if (chosen == NULL)
         return;
-    const struct stored *chosen = &stored[load_draw_index(load, known)];
     const char *text = chosen->text;
     if (load_draw_percent(load, ALTERED_PERCENT)) {
         snprintf(altered, sizeof altered, "%.*s, altered", LOAD_TEXT_MAX - 100, text);

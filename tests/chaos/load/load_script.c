@@ -11,7 +11,7 @@
 #define FLAPPING_MEAN_MS 1000.0
 #define MAX_BEHIND_MS    2000 /* of a process that stood still: what was due before is left out */
 
-enum kind { SENDS, REPEATS, MEMBERS, REVOKES, PAGES, RECEIPTS, KINDS };
+enum kind { SENDS, REPEATS, MEMBERS, REVOKES, PAGES, RECEIPTS, ACTIONS, KINDS };
 
 struct script {
     struct load *load;
@@ -70,6 +70,9 @@ static void happen(struct load *load, enum kind kind)
         break;
     case RECEIPTS:
         load_receipt(load);
+        break;
+    case ACTIONS:
+        load_action(load);
         break;
     case KINDS:
         break;
@@ -132,6 +135,7 @@ void load_script_start(struct load *load)
     script.rates[REVOKES] = options->revokes_per_second;
     script.rates[PAGES] = options->pages_per_second;
     script.rates[RECEIPTS] = options->receipts_per_second;
+    script.rates[ACTIONS] = options->actions_per_second;
     for (int kind = 0; kind < KINDS; kind++)
         script.due_ms[kind] = clock_monotonic_ms();
     weigh_chats(load);
