@@ -317,6 +317,11 @@ create function chat.search_tail(p_user bigint, p_partition bigint, p_chat bigin
 returns table (hits chat.search_hit[], is_whole boolean)
 language plpgsql stable as $$
 begin
+    if not exists (select from chat.partition p left join chat.search_cursor i on i.partition = p.partition
+                   where p.head_offset > coalesce(i.feed_offset, 0)) then
+        return query select '{}'::chat.search_hit[], true;
+        return;
+    end if;
     return query
     with behind as materialized (
         select m.partition, m.chat_id, coalesce(i.feed_offset, 0) as feed_offset
@@ -347,14 +352,15 @@ begin
            (select count(*) <= p_tail from lacking) and (select count(*) <= 50 from behind);
 end $$;
 
--- What the index has of one block, newest first. Of an edited message only what it is now counts, and pairs of signs
+-- What the index has of some blocks, newest first. Of an edited message only what it is now counts, and pairs of signs
 -- may be there without the run.
-create function chat.search_in_block(p_user bigint, p_partition integer, p_chat bigint, p_block bigint, p_before_ms bigint,
-                                     p_last chat.search_hit, p_query text, p_words text[], p_runs text[], p_limit bigint)
+create function chat.search_in_blocks(p_user bigint, p_chats bigint[], p_blocks bigint[], p_before_ms bigint, p_last chat.search_hit,
+                                      p_query text, p_words text[], p_runs text[], p_limit bigint)
 returns chat.search_hit[]
 language plpgsql stable as $$
 declare
-    v_query tsquery := replace(p_query, '#', chat.search_key(p_chat, p_block))::tsquery;
+    v_query tsquery := (select string_agg('(' || replace(p_query, '#', chat.search_key(chat_id, block)) || ')', '|')::tsquery
+                        from unnest(p_chats, p_blocks) b (chat_id, block));
     v_must_look boolean := exists (select from unnest(p_runs) run where length(run) > 2);
 begin
     return array(
@@ -363,14 +369,14 @@ begin
         )
         select row(f.at_ms, f.chat_id, f.seq, f.partition)::chat.search_hit
         from (select * from found f
-              where f.partition = p_partition and f.chat_id = p_chat and f.seq / 4096 = p_block and f.at_ms < p_before_ms
+              where f.chat_id = any (p_chats) and f.at_ms < p_before_ms
                 and (p_last is null or (f.at_ms, f.chat_id, f.seq) < ((p_last).at_ms, (p_last).chat_id, (p_last).seq))
-              order by f.at_ms desc, f.seq desc offset 0) f
+              order by f.at_ms desc, f.chat_id desc, f.seq desc offset 0) f
         join chat.event e on e.partition = f.partition and e.chat_id = f.chat_id and e.seq = f.seq
         where e.delete_seq is null
           and exists (select from chat.visible_spans(p_user, f.partition, f.chat_id) s where f.seq between s.from_seq and s.to_seq)
           and (not v_must_look and e.edit_seq is null or chat.search_finds(chat.search_present_text(e), p_words, p_runs))
-        order by f.at_ms desc, f.seq desc limit p_limit);
+        order by f.at_ms desc, f.chat_id desc, f.seq desc limit p_limit);
 end $$;
 
 -- The p_limit newest messages that the user may see now and that have all of p_text's words, below p_last (the last one
@@ -389,6 +395,9 @@ declare
     v_folded text := chat.search_fold(p_text);
     v_query text;
     v_block record;
+    v_chats bigint[] := '{}';
+    v_blocks bigint[] := '{}';
+    v_at_once integer := 1; -- blocks: more when there is little in them
     v_found chat.search_hit[];
 begin
     words := array(select distinct word from unnest(chat.search_words(v_folded)) word);
@@ -406,19 +415,27 @@ begin
     select chat.search_newest(t.hits, p_limit), t.is_whole into hits, complete
     from chat.search_tail(p_user, p_partition, p_chat, p_sender, p_before_ms, p_last, words, runs, p_tail) t;
     for v_block in
-        select b.partition, b.chat_id, b.block, b.last_ms
+        select b.chat_id, b.block, b.last_ms
         from chat.search_chats(p_user, p_partition, p_chat) m
         join chat.search_block b on b.partition = m.partition and b.chat_id = m.chat_id and b.block >= m.first_seq / 4096
         where b.first_ms < p_before_ms and (p_last is null or b.first_ms <= (p_last).at_ms)
         order by b.last_ms desc
     loop
         exit when cardinality(hits) >= p_limit and v_block.last_ms < (hits[p_limit]).at_ms;
-        v_found := chat.search_in_block(p_user, v_block.partition, v_block.chat_id, v_block.block, p_before_ms, p_last,
-                                        v_query, words, runs, p_limit);
-        if v_found <> '{}' then
-            hits := chat.search_newest(hits || v_found, p_limit);
+        v_chats := v_chats || v_block.chat_id;
+        v_blocks := v_blocks || v_block.block;
+        if cardinality(v_blocks) >= v_at_once then
+            v_found := chat.search_in_blocks(p_user, v_chats, v_blocks, p_before_ms, p_last, v_query, words, runs, p_limit);
+            hits := case when v_found = '{}' then hits else chat.search_newest(hits || v_found, p_limit) end;
+            v_at_once := case when cardinality(v_found) < p_limit then least(v_at_once * 2, 32) else 1 end;
+            v_chats := '{}';
+            v_blocks := '{}';
         end if;
     end loop;
+    if v_blocks <> '{}' then
+        hits := chat.search_newest(hits || chat.search_in_blocks(p_user, v_chats, v_blocks, p_before_ms, p_last, v_query, words, runs,
+                                                                 p_limit), p_limit);
+    end if;
     return next;
 end $$;
 
