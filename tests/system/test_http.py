@@ -69,8 +69,7 @@ def test_an_unknown_route_is_not_found(person, path):
         assert answer.status == 404 and answer.code == "not_found"
 
 
-@pytest.mark.parametrize("later", [
-    ("GET", "/v1/search?q=x"), ("GET", "/v1/chats/7/messages/1/trace")])
+@pytest.mark.parametrize("later", [("GET", "/v1/chats/7/messages/1/trace")])
 def test_what_a_later_version_brings_is_not_found_and_no_stub(person, later):
     person().refused("not_found", *later)
 
