@@ -40,6 +40,16 @@ describe("connecting", () => {
     assert.equal(parley.state, "ended");
   });
 
+  test("a token of somebody else is refused", async () => {
+    const server = new FakeParley();
+    server.user = "u-somebody-else";
+    const { parley, all } = client(server);
+    await assert.rejects(parley.connect(), { code: "unauthorized" });
+    assert.deepEqual([parley.state, all("warning")[0].error.code], ["ended", "unauthorized"]);
+    await clock.advance(60_000);
+    assert.equal(server.sockets.length, 1);
+  });
+
   test("connect() rejects when it is closed meanwhile", async () => {
     const server = new FakeParley();
     server.silent = true;

@@ -109,8 +109,11 @@ export class FakeParley {
   logs = new Map();      // chat -> events
   hidden = new Set();    // "chat seq" that this user may not see
   heartbeat = 30;
+  user = ME;
+  memberCount = 2;
   verdict = null;        // the next `ready` says this
   silent = false;        // nobody answers a new connection
+  limits = {};           // more of them
   on = {};
   #device = { session: 0, n: 0, acked: 0, window: new Map(), queue: [], socket: null };
 
@@ -208,8 +211,8 @@ export class FakeParley {
     else Object.assign(device, { session: device.session + 1, n: 0, acked: 0 });
     device.socket = socket;
     socket.isReady = true;
-    socket.push({ op: "ready", session: String(device.session), user: ME, device: "d-1", state, inbox: device.queue.length,
-      heartbeat: this.heartbeat, limits: { window_events: WINDOW } });
+    socket.push({ op: "ready", session: String(device.session), user: this.user, device: "d-1", state, inbox: device.queue.length,
+      heartbeat: this.heartbeat, limits: { window_events: WINDOW, ...this.limits } });
     this.flush();
   }
 
@@ -249,6 +252,8 @@ export class FakeParley {
   answer({ method, path, query, body }) {
     const events = path.match(/^\/v1\/chats\/([^/]+)\/events$/);
     if (events) return { json: this.page(decodeURIComponent(events[1]), query) };
+    const chat = path.match(/^\/v1\/chats\/([^/]+)$/)?.[1];
+    if (this.logs.has(chat)) return { json: { id: chat, last_seq: this.logs.get(chat).length, member_count: this.memberCount } };
     if (method === "POST" && path === "/v1/sync") return { json: this.sync(body) };
     return { status: 404, json: { code: "not_found", detail: "There is nothing here", temporary: false } };
   }
@@ -328,6 +333,12 @@ export class FakeBrowser {
   #channels = new Set();
   #storage = new MemoryStorage();
   loses = () => false; // messages between tabs
+
+  // All that is stored.
+  async rows() {
+    const tables = await Promise.all(["meta", "positions", "outbox", "reads"].map((table) => this.#storage.range(table, "")));
+    return [...tables.flat(), ...await this.#storage.range("events", "c")];
+  }
 
   tab() {
     const browser = this;

@@ -94,6 +94,51 @@ describe("sending", () => {
   });
 });
 
+describe("what the server could not take", () => {
+  test("what would end the connection is refused here", async () => {
+    const server = new FakeParley();
+    server.limits = { max_frame_bytes: 1000 };
+    const { parley } = await online(server);
+    assert.equal((await outcome(parley.send("c", { text: "é".repeat(600) }).done)).code, "too_large");
+    assert.equal((await parley.send("c", { text: "x".repeat(600) }).done).seq, 1);
+    await assert.rejects(parley.edit("c", 1, { text: "x".repeat(1000) }), { code: "too_large" });
+    assert.equal(server.sockets.length, 1);
+  });
+
+  test("half an emoji is mended", async () => {
+    const server = new FakeParley();
+    const { parley } = await online(server);
+    await parley.send("c", { text: "a\ud83d b\ude00 c\ud83d\ude00" }).done;
+    assert.equal(server.log("c")[0].body.text, "a\ufffd b\ufffd c\ud83d\ude00");
+  });
+
+  const deep = (levels) => (levels === 0 ? 1 : { deeper: deep(levels - 1) });
+  for (const [name, message] of [["U+0000", { text: "a\0b" }], ["too deep", { body: { text: "x", deep: deep(40) } }]]) {
+    test(`${name} is refused at once`, async () => {
+      const { parley } = await online(new FakeParley());
+      assert.throws(() => parley.send("c", message), { name: "ParleyError", code: "invalid_json" });
+      await assert.rejects(parley.edit("c", 1, message.body ?? message), { name: "ParleyError", code: "invalid_json" });
+    });
+  }
+
+  test("an answer without an id is the only question's", async () => {
+    const server = new FakeParley();
+    server.on.send = (socket) => socket.push({ op: "error", code: "invalid_json", detail: "/body/x: I cannot read this" });
+    const { parley } = await online(server);
+    assert.equal((await outcome(parley.send("c", { text: "x" }).done)).code, "invalid_json");
+    assert.equal(parley.pending()[0].state, "failed");
+  });
+
+  test("any other answer without an id is nobody's", async () => {
+    const server = new FakeParley();
+    server.on.send = (socket) => socket.push({ op: "error", code: "rate_limited", detail: "too much typing", retry_after: 1 });
+    const { parley } = await online(server);
+    parley.send("c", { text: "x" });
+    await settle();
+    assert.equal(parley.pending()[0].state, "sending");
+  });
+});
+
 describe("what is not known", () => {
   test("a lost connection: sent again with the same client_id, in the log once", async () => {
     const server = new FakeParley();

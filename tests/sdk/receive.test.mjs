@@ -406,6 +406,32 @@ describe("pulled chats", () => {
   });
 });
 
+describe("large chats that were away", () => {
+  const away = async (memberCount) => {
+    const server = new FakeParley();
+    Object.assign(server, { limits: { pushed_members: 100 }, memberCount });
+    const made = await online(server);
+    server.append("big");
+    made.parley.watch(["big"]);
+    await clock.advance(300);
+    server.socket.end(1006);
+    for (let i = 0; i < 5; i++) server.append("big", {}, { deliver: false });
+    server.requests.length = 0;
+    await clock.advance(1_000);
+    return { server, ...made };
+  };
+
+  test("of an open one what was said meanwhile is read after each reconnect", async () => {
+    const { seqs } = await away(5000);
+    assert.deepEqual(seqs("big"), [1, 2, 3, 4, 5, 6]);
+  });
+
+  test("of a chat that is not large the inbox has it, and no log is read", async () => {
+    const { server } = await away(100);
+    assert.deepEqual(server.requests.map(({ path }) => path), ["/v1/chats/big"]);
+  });
+});
+
 test("everything else is told as it came", async () => {
   const server = new FakeParley();
   const { all } = await online(server);

@@ -80,19 +80,68 @@ describe("typing", () => {
   });
 });
 
-test("watch and presence: said when they change, and again after each reconnect", async () => {
-  const server = new FakeParley();
-  const { parley } = client(server);
-  parley.watch(["b", "a"]);
-  await parley.connect();
-  parley.watch(["a", "b"]);
-  parley.presence(["u-other"]);
-  assert.deepEqual(server.socket.sent.slice(1), [{ op: "watch", chats: ["a", "b"] }, { op: "presence", users: ["u-other"] }]);
-  server.socket.end(1006);
-  await clock.advance(1_000);
-  assert.deepEqual(server.socket.sent.slice(1), [{ op: "watch", chats: ["a", "b"] }, { op: "presence", users: ["u-other"] }]);
-  parley.watch([]);
-  assert.deepEqual(server.socket.sent.at(-1), { op: "watch", chats: [] });
+describe("watch and presence", () => {
+  const lists = (server) => server.socket.sent.filter(({ op }) => op === "watch" || op === "presence").map(({ op, chats, users }) => [op, ...(chats ?? users)]);
+
+  test("said when they change, and again after each reconnect", async () => {
+    const server = new FakeParley();
+    const { parley } = client(server);
+    parley.watch(["b", "a"]);
+    await parley.connect();
+    parley.watch(["a", "b"]);
+    parley.presence(["u-other"]);
+    assert.deepEqual(lists(server), [["watch", "b", "a"], ["presence", "u-other"]]);
+    server.socket.end(1006);
+    await clock.advance(1_000);
+    assert.deepEqual(lists(server), [["watch", "a", "b"], ["presence", "u-other"]]);
+    parley.watch([]);
+    assert.deepEqual(lists(server).at(-1), ["watch"]);
+  });
+
+  test("never more than the server takes", async () => {
+    const server = new FakeParley();
+    server.limits = { max_watched_chats: 3, max_followed_users: 2 };
+    const { parley } = await online(server);
+    parley.watch(["a", "b", "c", "d"]);
+    parley.presence(["u-1", "u-2", "u-3"]);
+    assert.deepEqual(lists(server), [["watch", "a", "b", "c"], ["presence", "u-1", "u-2"]]);
+  });
+
+  test("a chat that may not be watched does not keep the others from it", async () => {
+    const server = new FakeParley();
+    server.on.watch = (socket, frame) => {
+      const bad = frame.chats.indexOf("x");
+      if (bad < 0) return server.reply(socket, frame);
+      return socket.push({ op: "error", id: frame.id, code: "not_found", detail: `/chats/${bad}: x is not a chat of yours` });
+    };
+    const { parley } = await online(server);
+    parley.watch(["a", "x", "b"]);
+    await clock.advance(1_000);
+    assert.deepEqual(lists(server), [["watch", "a", "x", "b"], ["watch", "a", "b"]]);
+  });
+
+  test("said again when it came too fast", async () => {
+    const server = new FakeParley();
+    server.on.presence = (socket, { id }) => socket.push({ op: "error", id, code: "rate_limited", detail: "too fast", retry_after: 2 });
+    const { parley } = await online(server);
+    parley.presence(["u-1"]);
+    await clock.advance(1_900);
+    assert.equal(lists(server).length, 1);
+    delete server.on.presence;
+    await clock.advance(200);
+    assert.equal(lists(server).length, 2);
+    await clock.advance(10_000);
+    assert.equal(lists(server).length, 2);
+  });
+
+  test("a server that knows nothing of them is asked once", async () => {
+    const server = new FakeParley();
+    server.on.watch = (socket, { id }) => socket.push({ op: "error", id, code: "bad_request", detail: "/op: is not known" });
+    const { parley } = await online(server);
+    parley.watch(["a"]);
+    await clock.advance(60_000);
+    assert.equal(lists(server).length, 1);
+  });
 });
 
 const ACTIONS = [

@@ -159,6 +159,16 @@ describe("taking over", () => {
     });
   }
 
+  test("what the other tab had asked is told to be unknown", async () => {
+    const { server, first, second } = await twoTabs();
+    server.on.edit = () => {};
+    const refused = assert.rejects(second.parley.edit("c", 1, { text: "x" }), { code: "network", temporary: true });
+    await settle();
+    first.kill();
+    await clock.advance(1_000);
+    await refused;
+  });
+
   test("a follower that goes takes its wishes with it", async () => {
     const { server, second } = await twoTabs();
     second.parley.watch(["b"]);
@@ -222,14 +232,19 @@ describe("endings", () => {
   });
 
   test("logout() in one tab ends the others and forgets what was stored", async () => {
-    const { server, first, second } = await twoTabs();
+    const { server, browser, first, second } = await twoTabs();
     server.append("c");
     await clock.advance(200);
-    server.on.fetch = () => ({ status: 204 });
+    server.on.fetch = () => {
+      for (let i = 0; i < 50; i++) server.append("c"); // handed over and not stored yet
+      return { status: 204 };
+    };
     await second.parley.logout();
     await settle();
     assert.deepEqual(first.all("state").at(-1), { state: "ended", code: 4002, retryAt: null });
     assert.equal(server.sockets.at(-1).readyState, 3);
+    await clock.advance(1_000);
+    assert.deepEqual(await browser.rows(), []);
   });
 });
 

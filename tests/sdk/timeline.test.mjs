@@ -345,6 +345,33 @@ describe("the cache", () => {
     parley.close();
   });
 
+  test("nor is a text kept that was deleted before it was written down", async () => {
+    const server = new FakeParley();
+    const storage = new MemoryStorage();
+    await online(server, { storage });
+    fill(server, 2);
+    server.append("c", { type: "delete", target: 2, client_id: undefined, body: undefined }); // in the same moment
+    await clock.advance(500);
+    const kept = JSON.stringify(await storage.range("events", "c"));
+    assert.ok(kept.includes("c 1") && !kept.includes("c 2"), kept);
+  });
+
+  test("nor one of a page that is older than its deletion", async () => {
+    const server = new FakeParley();
+    const storage = new MemoryStorage();
+    const { parley } = await online(server, { storage });
+    fill(server, 3, { deliver: false });
+    server.on.fetch = ({ query }) => {
+      const json = structuredClone(server.page("c", query));
+      act(server, { type: "delete", target: 2 });
+      return clock.advance(200).then(() => ({ json })); // the deletion is handed over and stored first
+    };
+    await parley.timeline("c");
+    await clock.advance(500);
+    const kept = JSON.stringify(await storage.range("events", "c"));
+    assert.ok(kept.includes("c 3") && !kept.includes("c 2"), kept);
+  });
+
   test("opened offline with nothing known, it fills when there is a connection", async () => {
     const server = new FakeParley();
     fill(server, 5, { deliver: false });

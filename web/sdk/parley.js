@@ -12,7 +12,7 @@
 // before it is sent, and has one client_id until the log has it. Nothing is acknowledged that was not handed over and stored.
 // A token is in a header or in the first frame, never in an address. After close() nothing of this runs.
 
-import { DetailEvent, ParleyError, Timer } from "./src/base.js";
+import { DetailEvent, ParleyError, Timer, plainJson } from "./src/base.js";
 import { Cache } from "./src/cache.js";
 import { Connection } from "./src/connection.js";
 import { Inbox } from "./src/inbox.js";
@@ -31,16 +31,17 @@ export { IndexedDbStorage, MemoryStorage, ParleyError, Timeline };
 const ACTION_DEADLINE_MS = 15_000;              // waits for a connection so long
 const FOLLOWER_DEADLINE_MS = 40_000;            // and for another tab's answer
 const OWN_ENDINGS = new Set([4001, 4002]);      // another tab may have another login
+const LOST = "The connection was lost; it may have happened all the same.";
 const EPHEMERAL = new Set(["receipt", "presence", "head", "typing"]);
 
 export class Parley extends EventTarget {
   #options; #rest; #keeper; #cache; #tabs; #connection; #questions; #sequence; #inbox; #resync; #outbox; #standing;
   #state = { state: "offline", code: null, retryAt: null };
   #timelines = new Set(); #stale = new Set();
-  #watched = []; #presence = [];
+  #watched = []; #presence = []; #pushedMembers = Infinity;
   #asked = new Map();   // id -> {resolve, reject, deadline}: questions to the leading tab
   #waiting = new Set(); // Waiters for a connection
-  #loaded = null; #number = 0; #wants = false; #closed = false; #hints = null;
+  #loaded = null; #started = null; #number = 0; #wants = false; #stores = false; #closed = false; #hints = null;
 
   static async register({ url, fetch, username, password, display_name }) {
     const rest = new Rest({ url: originOf(url), fetch });
@@ -86,17 +87,36 @@ export class Parley extends EventTarget {
 
   async connect() {
     if (this.#closed) throw ParleyError.closed();
-    await this.#load();
-    if (!this.#wants && !this.#closed) {
-      this.#wants = true;
-      this.#takeHints();
-      this.#tabs.run(() => this.#lead());
-      if (!this.#tabs.leads) this.#follow();
-    }
+    this.#started ??= this.#start();
+    await this.#started;
     await this.#online(Infinity);
   }
 
   close() {
+    this.#end();
+    this.#keeper.close();
+  }
+
+  // Ends the login everywhere in this browser, and forgets what was stored.
+  async logout() {
+    await this.#rest.call("DELETE", "/v1/sessions/current").catch((error) => {
+      if (error.code !== "unauthorized") throw error;
+    });
+    this.#tabs.say({ kind: "logout" });
+    this.#end();
+    await this.#keeper.forget();
+  }
+
+  async #start() {
+    this.#wants = true;
+    await this.#load();
+    if (this.#closed) return;
+    this.#takeHints();
+    this.#tabs.run(() => this.#lead());
+    if (!this.#tabs.leads) this.#follow();
+  }
+
+  #end() {
     if (this.#closed) return;
     this.#closed = true;
     this.#hints?.abort();
@@ -109,19 +129,7 @@ export class Parley extends EventTarget {
     for (const waiter of [...this.#waiting]) waiter.end(ParleyError.closed());
     for (const timeline of [...this.#timelines]) timeline.close();
     this.#tabs.close();
-    this.#keeper.close();
     if (this.state !== "ended") this.#become({ state: "offline", code: null, retryAt: null });
-  }
-
-  // Ends the login everywhere in this browser, and forgets what was stored.
-  async logout() {
-    await this.#rest.call("DELETE", "/v1/sessions/current").catch((error) => {
-      if (error.code !== "unauthorized") throw error;
-    });
-    this.#tabs.say({ kind: "logout" });
-    this.#outbox.close();
-    await this.#keeper.clear();
-    this.close();
   }
 
   // --- messages ---
@@ -144,8 +152,8 @@ export class Parley extends EventTarget {
     return this.#outbox.pending(chat);
   }
 
-  edit(chat, seq, body) {
-    return this.#act({ op: "edit", chat, seq, body });
+  async edit(chat, seq, body) {
+    return this.#act({ op: "edit", chat, seq, body: plainJson(body) });
   }
 
   remove(chat, seq) {
@@ -229,11 +237,12 @@ export class Parley extends EventTarget {
   #makeSender() {
     const { random } = this.#options;
     const store = (changes) => this.#keeper.write(changes);
-    this.#questions = new Questions({ say: (frame) => this.#connection.say(frame), silence: () => this.#connection.renew() });
+    this.#questions = new Questions({ fits: (frame) => this.#connection.fits(frame), say: (frame) => this.#connection.say(frame), silence: () => this.#connection.renew() });
     this.#outbox = new Outbox({ random, store, ask: (frame) => this.#questions.ask(frame), changed: (detail) => this.#pendingChanged(detail),
       share: (message) => this.#tabs.say({ kind: "outbox", message }) });
     this.#standing = new Standing({ store, ask: (frame) => this.#questions.ask(frame), told: (type, detail) => this.#tell(type, detail),
-      say: (frame) => this.#tabs.leads ? this.#connection.say(frame) : this.#tabs.say({ kind: "say", frame }) });
+      say: (frame) => this.#tabs.leads ? this.#connection.say(frame) : this.#tabs.say({ kind: "say", frame }),
+      watching: (chats) => this.#lookAt(chats) });
   }
 
   // Once: what earlier pages have left.
@@ -253,13 +262,15 @@ export class Parley extends EventTarget {
 
   // This tab has the connection from now on. Another one may have stored more than this one has seen.
   async #lead() {
+    this.#loseAsked();
     const positions = await this.#readStorage();
     const point = await this.#keeper.get("meta", "", "point");
+    this.#inbox.load(point, positions.map(({ chat, seq }) => [chat, seq]));
+    this.#stores = true;
     this.#outbox.lead(await this.#keeper.range("outbox", ""));
     this.#standing.load(await this.#keeper.range("reads", ""));
     if (this.#closed) return;
     for (const { chat, seq } of positions) this.#sequence.expect(chat, seq);
-    this.#inbox.load(point, positions.map(({ chat, seq }) => [chat, seq]));
     this.#cache.load(positions.sort((a, b) => (a.at < b.at ? -1 : 1)).map(({ chat }) => chat));
     this.#tabs.say({ kind: "lead" });
     this.#wish();
@@ -274,6 +285,24 @@ export class Parley extends EventTarget {
     if (!this.#closed && !this.#tabs.leads) this.#outbox.load(rows);
   }
 
+  #followAnother() {
+    this.#loseAsked();
+    this.#follow();
+  }
+
+  // Nobody knows what became of what the tab was asked that led before.
+  #loseAsked() {
+    for (const id of [...this.#asked.keys()]) this.#answer(id)?.reject(new ParleyError("network", LOST));
+  }
+
+  // What the leading tab has got that this one, which slept, may have missed.
+  #catchUp(positions) {
+    for (const [chat, seq] of positions) {
+      if (this.#sequence.position(chat) === undefined) this.#sequence.know(chat, seq);
+      else this.#sequence.expect(chat, seq);
+    }
+  }
+
   // What another tab says.
   #hear(message) {
     if (this.#closed) return undefined;
@@ -283,8 +312,8 @@ export class Parley extends EventTarget {
       case "event": return this.#sequence.offer(message.event);
       case "frame": return this.#ephemeral(message.frame);
       case "state": return this.#tabs.leads ? undefined : this.#become(message.state);
-      case "welcome": return message.positions.forEach(([chat, seq]) => this.#sequence.expect(chat, seq));
-      case "lead": return this.#follow();
+      case "welcome": return this.#catchUp(message.positions);
+      case "lead": return this.#followAnother();
       case "resync": return this.#tell("resync", message.detail);
       case "answer": return this.#answered(message);
       case "logout": return this.#logOutHere();
@@ -318,8 +347,8 @@ export class Parley extends EventTarget {
 
   #logOutHere() {
     this.#become({ state: "ended", code: 4002, retryAt: null });
-    this.#outbox.close();
-    this.close();
+    this.#end();
+    this.#keeper.forget();
   }
 
   #wish() {
@@ -332,10 +361,27 @@ export class Parley extends EventTarget {
   // --- from the connection ---
 
   #ready(frame) {
+    if (frame.user !== this.user) return this.#isAnother(frame.user);
     this.#inbox.begin(frame);
     if (frame.state === "resync") this.#resync.start();
+    this.#pushedMembers = frame.limits?.pushed_members ?? Infinity;
     this.#outbox.start();
-    this.#standing.start();
+    this.#standing.start(frame.limits);
+  }
+
+  // Nothing of a large chat waits in the inbox: how far is it, now that it is open again?
+  async #lookAt(chats) {
+    for (const chat of chats) {
+      const { member_count, last_seq } = await this.#rest.call("GET", `/v1/chats/${encodeURIComponent(chat)}`).catch(() => ({}));
+      if (member_count > this.#pushedMembers) this.#sequence.head(chat, last_seq, true);
+    }
+  }
+
+  // What is stored here, and which messages are own ones, would be wrong.
+  #isAnother(user) {
+    this.#connection.close();
+    this.#tell("warning", { error: new ParleyError("unauthorized", `The token is of user ${user}, not of ${this.user}.`) });
+    this.#changed({ state: "ended", code: 4001, retryAt: null });
   }
 
   #frame(frame) {
@@ -356,7 +402,7 @@ export class Parley extends EventTarget {
       this.#inbox.stop();
       this.#outbox.stop();
       this.#standing.stop();
-      this.#questions.lose(new ParleyError("network", "The connection was lost; it may have happened all the same."));
+      this.#questions.lose(new ParleyError("network", LOST));
     }
     if (this.#closed) return;
     this.#become(state);
@@ -406,7 +452,7 @@ export class Parley extends EventTarget {
   // --- to the application ---
 
   #hand(event, previous) {
-    if (this.#tabs.leads) {
+    if (this.#stores) {
       this.#tabs.say({ kind: "event", event });
       this.#inbox.keep(event, previous);
     }

@@ -89,6 +89,26 @@ export class Deferred {
   }
 }
 
+const MAX_DEPTH = 30; // the server takes 32 levels, of which a frame has one
+const HALF_PAIRS = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+
+// A copy, as JSON would be. What the server could not even read, and so not answer, is refused here; half an emoji, which a
+// text field may cut off, is mended.
+export function plainJson(value) {
+  const copy = JSON.parse(JSON.stringify(value), (key, member) => {
+    if (typeof member !== "string") return member;
+    if (member.includes("\0")) throw new ParleyError("invalid_json", "A text must not contain the character U+0000.");
+    return member.replace(HALF_PAIRS, "\uFFFD");
+  });
+  if (depthOf(copy) > MAX_DEPTH) throw new ParleyError("invalid_json", "The message is nested too deep.");
+  return copy;
+}
+
+function depthOf(value) {
+  if (value === null || typeof value !== "object") return 0;
+  return 1 + Object.values(value).reduce((deepest, member) => Math.max(deepest, depthOf(member)), 0);
+}
+
 // randomUUID is for https only; a page on a bare address has getRandomValues, and Node 18 neither. It has to be unique, not secret.
 export function newId() {
   const bytes = globalThis.crypto?.getRandomValues(new Uint8Array(16)) ?? Array.from({ length: 16 }, () => Math.floor(256 * Math.random()));

@@ -2,7 +2,7 @@
 // shown, so nothing has to be kept in step. Bounded per chat and in chats.
 
 import { LARGEST_PAGE } from "./rest.js";
-import { applied, isAction } from "./timeline.js";
+import { applied, isAction, withoutContent } from "./timeline.js";
 
 const MAX_ROWS = 500;        // of a chat
 const TRIM_EVERY = 100;      // rows of a chat
@@ -22,12 +22,21 @@ export class Cache {
     return this.#evict();
   }
 
-  // What is to be written for an event that was handed over.
-  async changes(event, previous) {
-    const { chat, seq } = event;
-    this.#count(chat, 1);
-    const row = { table: "events", group: chat, key: seq, value: { event, previous } };
-    return event.type === "delete" ? [row, ...await this.#blanks(event)] : [row];
+  // What is to be written for events that were handed over, each {event, previous}. A deleted text is gone from here too, and
+  // so are its edits.
+  async changes(batch) {
+    const rows = new Map(); // "chat seq" -> {event, previous}
+    const put = (row) => rows.set(`${row.event.chat} ${row.event.seq}`, row);
+    for (const row of batch) {
+      this.#count(row.event.chat, 1);
+      if (row.event.type === "delete") {
+        const { chat, target } = row.event;
+        const known = await this.#keeper.range("events", chat, { above: target - 1 });
+        for (const old of [...known, ...rows.values()]) if (old.event.chat === chat) put({ ...old, event: blanked(old.event, target) });
+      }
+      put(row);
+    }
+    return [...rows.values()].map(changeOf);
   }
 
   // A page that was read from the log; the event at `before` follows it, when that is given.
@@ -35,13 +44,16 @@ export class Cache {
     if (items.length === 0) return;
     const known = await this.#keeper.get("events", chat, items[0].seq);
     const first = known?.previous ?? (more ? null : 0);
-    const rows = items.map((event, i) => ({ event, previous: i > 0 ? items[i - 1].seq : first }));
+    const later = await this.#keeper.range("events", chat, { above: items[0].seq });
+    const deleted = later.filter(({ event }) => event.type === "delete").map(({ event }) => event.target);
+    const still = (event) => deleted.reduce(blanked, event); // the page may be older than a deletion
+    const rows = items.map((event, i) => ({ event: still(event), previous: i > 0 ? items[i - 1].seq : first }));
     if (before !== null) {
-      const [next] = await this.#keeper.range("events", chat, { above: before - 1, limit: 1 });
-      if (next?.event.seq === before) rows.push({ ...next, previous: items.at(-1).seq });
+      const next = later.find(({ event }) => event.seq === before);
+      if (next) rows.push({ ...next, previous: items.at(-1).seq });
     }
     this.#count(chat, rows.length);
-    await this.#keeper.write(rows.map((value) => ({ table: "events", group: chat, key: value.event.seq, value })));
+    await this.#keeper.write(rows.map(changeOf));
     await this.tidy();
   }
 
@@ -88,13 +100,15 @@ export class Cache {
     }
     if (changes.length > 0) await this.#keeper.write(changes);
   }
+}
 
-  // A deleted text is gone here too, and so are its edits.
-  async #blanks({ chat, target }) {
-    const rows = await this.#keeper.range("events", chat, { above: target - 1 });
-    return rows.filter(({ event }) => event.seq === target || (event.type === "edit" && event.target === target)).map(({ event, previous }) => {
-      const { body, attachments, mentions, reactions, edited, ...rest } = event;
-      return { table: "events", group: chat, key: event.seq, value: { event: event.seq === target ? { ...rest, deleted: true } : rest, previous } };
-    });
-  }
+// Without what a deletion of `target` takes from it.
+function blanked(event, target) {
+  const isTarget = event.seq === target, isEdit = event.type === "edit" && event.target === target;
+  if (!isTarget && !isEdit) return event;
+  return isTarget ? { ...withoutContent(event), deleted: true } : withoutContent(event);
+}
+
+function changeOf(row) {
+  return { table: "events", group: row.event.chat, key: row.event.seq, value: row };
 }

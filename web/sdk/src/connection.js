@@ -9,6 +9,7 @@ const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 30_000;
 const SETTLED_MS = 5_000;        // a connection that lasted so long was a good one
 const PROBE_DEADLINE_MS = 5_000;
+const USUAL_HEARTBEAT_S = 30;
 const CLOSE_DEADLINE_MS = 1_000;
 const VIOLATIONS_DELAY_MS = 30_000;
 
@@ -19,7 +20,7 @@ const HINTED = new Set([LOST, 1005, TOO_SLOW]); // after these a hint of the bro
 
 export class Connection {
   #options; #socket = null; #state = "offline"; #tries = 0;
-  #byeAfterS = null; #heartbeatMs = 0; #heardAt = 0; #readyAt = 0; #lastCode = null;
+  #byeAfterS = null; #maxFrameBytes = Infinity; #heartbeatMs = 0; #heardAt = 0; #readyAt = 0; #lastCode = null;
   #retry = new Timer(() => this.#dial());
   #deadline = new Timer(() => this.#lost());
   #pulse = new Timer(() => this.#onPulse());
@@ -35,6 +36,12 @@ export class Connection {
 
   open() {
     if (this.#state === "offline") this.#dial();
+  }
+
+  // Whether the server would take it; it ends the connection for a larger one.
+  fits(frame) {
+    const text = JSON.stringify(frame);
+    return 3 * text.length <= this.#maxFrameBytes || new TextEncoder().encode(text).length <= this.#maxFrameBytes;
   }
 
   // False when there is nobody to say it to.
@@ -106,7 +113,8 @@ export class Connection {
     this.#deadline.stop();
     this.#byeAfterS = null;
     this.#readyAt = Date.now();
-    this.#heartbeatMs = 1000 * frame.heartbeat;
+    this.#maxFrameBytes = frame.limits?.max_frame_bytes ?? Infinity;
+    this.#heartbeatMs = 1000 * (frame.heartbeat || USUAL_HEARTBEAT_S);
     this.#pulse.start(this.#heartbeatMs);
     this.#state = "online";
     this.#options.ready(frame);

@@ -112,11 +112,8 @@ export class Inbox {
   }
 
   async #changes(events) {
-    const changes = [], positions = new Map();
-    for (const { event, previous } of events) {
-      changes.push(...await this.#options.cache.changes(event, previous));
-      positions.set(event.chat, { chat: event.chat, seq: event.seq, at: event.at });
-    }
+    const changes = await this.#options.cache.changes(events), positions = new Map();
+    for (const { event: { chat, seq, at } } of events) positions.set(chat, { chat, seq, at });
     for (const [chat, value] of positions) changes.push({ table: "positions", group: "", key: chat, value });
     return changes;
   }

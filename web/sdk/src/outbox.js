@@ -5,7 +5,7 @@
 // (a lost connection, `unavailable`) is sent again: the client_id makes that harmless. Every tab has a view of all that waits;
 // the leading one sends.
 
-import { Deferred, ParleyError, Timer, newId } from "./base.js";
+import { Deferred, ParleyError, Timer, newId, plainJson } from "./base.js";
 
 const MAX_PENDING = 1000;
 const MAX_SENDING = 32;
@@ -32,7 +32,9 @@ export class Outbox {
     for (const row of rows) this.#adopt(row);
   }
 
-  add(chat, { text, body, reply_to, mentions, attachments }) {
+  // Throws a ParleyError when the message is nothing that JSON can carry.
+  add(chat, message) {
+    const { text, body, reply_to, mentions, attachments } = plainJson(message);
     const item = new Item({ client_id: newId(), chat, body: body ?? { text }, reply_to, mentions, attachments,
       at: new Date().toISOString(), state: "waiting", order: this.#nextOrder() });
     if (this.#closed) {

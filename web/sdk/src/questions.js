@@ -2,14 +2,17 @@
 
 import { ParleyError, Timer } from "./base.js";
 
+const UNREADABLE = new Set(["invalid_json", "invalid_utf8"]);
 const DEADLINE_MS = 20_000; // the server answers earlier, by its own deadlines
 
 export class Questions {
   #open = new Map(); // id -> {resolve, reject, deadline}
-  #number = 0; #say; #silence;
+  #number = 0; #fits; #say; #silence;
 
-  // say(frame) is false when there is no connection; silence() is called when an answer has not come in time.
-  constructor({ say, silence }) {
+  // fits(frame) says whether the server would take it; say(frame) is false when there is no connection; silence() is called
+  // when an answer has not come in time.
+  constructor({ fits, say, silence }) {
+    this.#fits = fits;
     this.#say = say;
     this.#silence = silence;
   }
@@ -17,6 +20,7 @@ export class Questions {
   ask(frame) {
     const id = String(++this.#number);
     return new Promise((resolve, reject) => {
+      if (!this.#fits({ ...frame, id })) return reject(new ParleyError("too_large", "This is larger than the server takes."));
       if (!this.#say({ ...frame, id })) return reject(new ParleyError("network", "There is no connection."));
       const deadline = new Timer(() => {
         this.#end(id)?.reject(new ParleyError("network", "The server has not answered."));
@@ -29,11 +33,16 @@ export class Questions {
 
   // True when the frame was an answer to one of them.
   answered(frame) {
-    const question = frame.id === undefined ? undefined : this.#end(frame.id);
+    const question = this.#end(frame.id ?? this.#unreadable(frame));
     if (!question) return false;
     if (frame.op === "ok") question.resolve(frame);
     else question.reject(ParleyError.fromFrame(frame));
     return true;
+  }
+
+  // What could not be read has no id in its answer. It was the only question, or nobody knows which.
+  #unreadable({ code }) {
+    return UNREADABLE.has(code) && this.#open.size === 1 ? this.#open.keys().next().value : undefined;
   }
 
   // The connection has gone: nobody knows what became of them.

@@ -6,18 +6,23 @@ import { Timer } from "./base.js";
 const READ_DELAY_MS = 200;
 const READ_RETRY_MS = 5_000;
 const TYPING_EVERY_MS = 3_000;
-const TYPING_ENDS_MS = 6_000;    // without another keystroke, or another word of who types
+const TYPING_ENDS_MS = 5_000;    // without another keystroke
+const SLACK_MS = 1_000;          // for the way of what is told in time
+const MOST = { watch: 50, presence: 200 }; // unless the server says otherwise
 
 export class Standing {
   #options; #reads = new Map();   // chat -> seq, until the server has it
   #wishes = new Map();            // tab -> {watch: [], presence: []}
-  #said = { watch: "", presence: "" };
+  #said = { watch: [], presence: [] };
+  #refused = new Set();           // chats that the server does not let this user watch
+  #limits = {};
   #typing = new Map();            // chat -> {saidAt, end}: this person types
   #typers = new Map();            // "chat user" -> Timer: others type
   #readTimer = new Timer(() => this.#sayReads());
+  #wishTimer = new Timer(() => this.#sayWishes());
   #ready = false;
 
-  // say(frame), ask(frame), store(changes), told(type, detail)
+  // say(frame), ask(frame), store(changes), told(type, detail); watching(chats): those that are open from now on
   constructor(options) {
     this.#options = options;
   }
@@ -66,9 +71,11 @@ export class Standing {
 
   // --- the connection ---
 
-  start() {
+  start(limits = {}) {
     this.#ready = true;
-    this.#said = { watch: "", presence: "" };
+    this.#limits = limits;
+    this.#said = { watch: [], presence: [] };
+    this.#refused.clear();
     this.#sayWishes();
     this.#sayReads();
   }
@@ -76,6 +83,7 @@ export class Standing {
   stop() {
     this.#ready = false;
     this.#readTimer.stop();
+    this.#wishTimer.stop();
     for (const { end } of this.#typing.values()) end.stop();
     this.#typing.clear();
   }
@@ -92,7 +100,7 @@ export class Standing {
         this.#options.told("typing", { chat, user, on: false });
       });
       this.#typers.set(key, end);
-      end.start(2 * TYPING_ENDS_MS);
+      end.start((this.#limits.typing_ms ?? TYPING_ENDS_MS) + SLACK_MS);
     }
     if (on !== Boolean(known)) this.#options.told("typing", { chat, user, on });
   }
@@ -112,14 +120,28 @@ export class Standing {
   }
 
   #sayWishes() {
-    if (!this.#ready) return;
-    for (const [op, field] of [["watch", "chats"], ["presence", "users"]]) {
-      const wanted = [...new Set([...this.#wishes.values()].flatMap((wishes) => wishes[op]))].sort();
-      const text = wanted.join(" ");
-      if (text === this.#said[op]) continue;
-      this.#said[op] = text;
-      this.#options.say({ op, [field]: wanted });
-    }
+    this.#sayWish("watch", "chats", this.#limits.max_watched_chats);
+    this.#sayWish("presence", "users", this.#limits.max_followed_users);
+  }
+
+  async #sayWish(op, field, most = MOST[op]) {
+    const all = new Set([...this.#wishes.values()].flatMap((wishes) => wishes[op]));
+    const wanted = [...all].filter((id) => !this.#refused.has(id)).slice(0, most), before = this.#said[op];
+    if (!this.#ready || (wanted.length === before.length && wanted.every((id) => before.includes(id)))) return;
+    this.#said[op] = wanted;
+    const error = await this.#options.ask({ op, [field]: wanted }).then(() => null, (problem) => problem);
+    if (!this.#ready || this.#said[op] !== wanted) return;
+    if (error) this.#wishRefused(op, wanted, error);
+    else if (op === "watch") this.#options.watching(wanted.filter((chat) => !before.includes(chat)));
+  }
+
+  // One that is not the user's spoils the list; the detail names it.
+  #wishRefused(op, wanted, error) {
+    const named = wanted[error.detail.match(/^\/\w+\/(\d+)/)?.[1]];
+    if (!error.temporary && named === undefined) return;
+    this.#said[op] = [];
+    if (!error.temporary) this.#refused.add(named);
+    this.#wishTimer.start(error.temporary ? 1000 * (error.retryAfter ?? 1) : 0);
   }
 
   async #sayReads() {

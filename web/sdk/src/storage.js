@@ -156,7 +156,7 @@ export function defaultStorage(user) {
 
 // A storage that may fail: what cannot be kept is told once in a while, and everything else goes on.
 export class Keeper {
-  #storage; #warn; #opened = null; #running = 0; #closed = false;
+  #storage; #warn; #opened = null; #running = 0; #closed = false; #forgotten = false;
 
   constructor(storage, warn) {
     this.#storage = storage;
@@ -181,11 +181,14 @@ export class Keeper {
   }
 
   write(changes) {
-    return this.#try((storage) => storage.write(changes), undefined);
+    return this.#forgotten ? Promise.resolve() : this.#try((storage) => storage.write(changes), undefined);
   }
 
-  clear() {
-    return this.#try((storage) => storage.clear(), undefined);
+  // All of it is gone, and nothing more is written.
+  async forget() {
+    this.#forgotten = true;
+    await this.#try((storage) => storage.clear(), undefined);
+    this.close();
   }
 
   // What was begun is finished first.

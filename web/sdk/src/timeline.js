@@ -18,15 +18,18 @@ export function applied(target, action) {
   switch (action.type) {
     case "edit":
       return action.body ? { ...target, body: action.body, edited: action.at } : target;
-    case "delete": {
-      const { body, attachments, mentions, reactions, edited, ...rest } = target;
-      return { ...rest, deleted: true };
-    }
+    case "delete":
+      return { ...withoutContent(target), deleted: true };
     case "reaction":
       return reacted(target, action);
     default:
       return target;
   }
+}
+
+export function withoutContent(event) {
+  const { body, reply_to, mentions, attachments, edited, reactions, ...rest } = event;
+  return rest;
 }
 
 function reacted(target, { emoji, on, sender }) {
@@ -140,11 +143,12 @@ export class Timeline extends EventTarget {
   // --- the log ---
 
   async #loadOlder(limit) {
+    if (this.#first === null) return this.refresh();
     for (let pages = 0, found = 0; this.#hasOlder && !this.#closed && found === 0 && pages < MAX_EMPTY_PAGES; pages++) {
-      const before = this.#first ?? undefined;
+      const before = this.#first;
       await this.#read(() => this.#source.page(this.chat, { before, limit }), (page) => {
-        if (this.#first !== null && this.#first !== before) return; // the timeline has begun anew meanwhile
-        if (!page.isCached) this.#source.keep(this.chat, page, before ?? null);
+        if (this.#first !== before) return; // the timeline has begun anew meanwhile
+        if (!page.isCached) this.#source.keep(this.chat, page, before);
         found += this.#prepend(page.items);
         this.#first = page.first_seq ?? this.#first;
         this.#hasOlder = page.more;
