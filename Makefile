@@ -104,7 +104,7 @@ FORMATTED := $(ALL_SOURCES) $(FUZZ_SOURCES) $(wildcard shared/*/*.h services/*/*
 
 # ---- targets people call ---------------------------------------------------------------------------------------
 
-.PHONY: all daemons tests run demo reference stop status test test-unit test-sdk test-system test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
+.PHONY: all daemons tests run demo reference stop status test test-unit test-sdk test-system test-browser test-deploy test-chaos chaos chaos-load replay bench bench-peers bench-growth guard fuzz valgrind coverage lint \
     format clean help install-run install-replay install-test install-bench install-lint install-fuzz \
     install-analysis fuzzers
 
@@ -159,6 +159,9 @@ test-unit: $(UNIT_TESTS) $(MODEL_TESTS) ## the unit and model tests only
 
 test-sdk: ## the tests of the JavaScript SDK in Node only
 	$(Q)tests/run sdk
+
+test-browser: daemons ## the page in Chromium against the real daemons only; pictures in build/browser (ARGS='-k name' goes to pytest)
+	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run browser
 
 test-system: daemons $(BENCH) ## the tests of the real daemons only (ARGS='-k name' goes to pytest)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run system

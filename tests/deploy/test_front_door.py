@@ -232,7 +232,7 @@ def test_the_page_may_run_its_own_scripts_only(door):
     answer, _ = ask(door, "GET", "/")
     assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/html")
     policy = answer.headers["Content-Security-Policy"]
-    for rule in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
+    for rule in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "worker-src 'self'", "manifest-src 'self'",
                  "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"):
         assert rule in policy
     assert "unsafe" not in policy
