@@ -9,12 +9,17 @@ import struct
 from contract import ROOT
 
 WEB = f"{ROOT}/web"
-# Not of the page: the SDK's package, its example, and the worker itself.
-OTHERS = {"sw.js", "index.html", "sdk/package.json", "sdk/README.md", "sdk/LICENSE", "sdk/parley.d.ts", "sdk/example.html", "sdk/example.js"}
+# Not of the page: the worker itself, the SDK's package and example, the demonstration, the reference.
+PAGES = ("/", "/api/openapi.yaml", "/api/asyncapi.yaml")  # served from elsewhere
+OTHERS = ("sw.js", "index.html", "sdk/package.json", "sdk/README.md", "sdk/LICENSE", "sdk/parley.d.ts", "sdk/example.", "demo.", "reference/")
 
 
 def files():
     return {os.path.relpath(path, WEB) for path in glob.glob(f"{WEB}/**", recursive=True) if os.path.isfile(path)}
+
+
+def files_of_the_page():
+    return {name for name in files() if not name.startswith(OTHERS)}
 
 
 def text(name):
@@ -26,7 +31,7 @@ def test_the_service_worker_keeps_every_file_of_the_page():
     listed = re.search(r"const FILES = \[(.*?)\];", text("sw.js"), re.S).group(1)
     kept = re.findall(r'"([^"]+)"', listed)
     assert len(kept) == len(set(kept))
-    assert set(kept) - {"/"} == files() - OTHERS
+    assert set(kept) - {"/"} == files_of_the_page()
 
 
 def test_every_import_and_link_leads_to_a_file():
@@ -37,7 +42,8 @@ def test_every_import_and_link_leads_to_a_file():
         source = text(name)
         links = re.findall(r'(?:from|import) "(\.[^"]+)"', source) + re.findall(r'(?:src|href)="([^"#:]+)"', source)
         for link in links:
-            assert os.path.isfile(os.path.normpath(f"{WEB}/{folder}/{link}")), f"{name}: {link}"
+            path = link if link.startswith("/") else f"/{folder}/{link}"
+            assert os.path.isfile(os.path.normpath(f"{WEB}{path}")) or path in PAGES, f"{name}: {link}"
 
 
 def test_nothing_makes_markup_of_text_or_runs_it():
@@ -49,7 +55,7 @@ def test_nothing_makes_markup_of_text_or_runs_it():
 
 
 def test_nothing_comes_from_other_hosts():
-    for name in files():
+    for name in files_of_the_page() | {"index.html", "sw.js"}:
         if name.endswith((".js", ".html", ".css", ".webmanifest")) and not name.startswith("sdk/"):
             addresses = [address for address in re.findall(r"https?://[^\s\"'`)]+", text(name)) if not address.startswith("http://www.w3.org/")]
             assert not addresses, f"{name}: {addresses}"
@@ -70,6 +76,6 @@ def test_the_manifest_names_icons_of_their_sizes():
 
 def test_styles_name_logical_sides_only():
     physical = re.compile(r"\b(margin|padding|border)-(left|right|top|bottom)\b|(?<![-\w])(left|right|float: (left|right)|text-align: (left|right))\s*:")
-    for name in files():
+    for name in files_of_the_page():
         if name.endswith(".css"):
             assert not physical.findall(text(name)), f"{name}: {physical.findall(text(name))}"

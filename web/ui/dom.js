@@ -1,7 +1,7 @@
 // Making and keeping elements. Data becomes text nodes and attributes, never markup.
 
 function append(parent, children) {
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) parent.append(child);
   }
 }
