@@ -31,9 +31,27 @@ static void check_event(const struct chat_content *content)
     buffer_deinit(&event);
 }
 
+/* What passes as a reaction's detail has an emoji, and is the same when it is written anew. */
+static void check_reaction(struct text detail)
+{
+    struct arena arena = ARENA_EMPTY;
+    struct buffer again = BUFFER_EMPTY;
+    struct text emoji, emoji_again;
+    bool on, on_again;
+    if (chat_content_read_reaction(detail, &arena, &emoji, &on)) {
+        require(chat_content_is_emoji(emoji) && emoji.length <= CHAT_EMOJI_BYTES);
+        chat_content_put_reaction(&again, emoji, on);
+        require(chat_content_read_reaction(buffer_text(&again), &arena, &emoji_again, &on_again));
+        require(text_equal(emoji, emoji_again) && on == on_again);
+    }
+    buffer_deinit(&again);
+    arena_deinit(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text bytes = {(const char *)data, size};
+    check_reaction(bytes);
     struct chat_content content;
     struct json_fault fault;
     struct json_document *document = json_parse(bytes, &fault);

@@ -305,7 +305,6 @@ static void the_same_key_twice_in_a_batch_is_one_event_and_of_another_kind_a_con
     chat_batch_add(fixture->batch, &item);
     assert_int_equal(item.outcome.problem, PROBLEM_CONFLICT);
     struct act *elsewhere = act_of(fixture, CHAT_EVENT_DELETE, MEMBER);
-    elsewhere->message.client_id = text_of("k");
     elsewhere->message.target = 4;
     decide(fixture, elsewhere);
     struct act again = *elsewhere;
@@ -313,7 +312,7 @@ static void the_same_key_twice_in_a_batch_is_one_event_and_of_another_kind_a_con
     again.message.target = 2;
     assert_int_equal(decide(fixture, &again), PROBLEM_CONFLICT);
     forget(deletion);
-    mem_free(elsewhere);
+    forget(elsewhere);
 }
 
 /* --- bounds --- */
