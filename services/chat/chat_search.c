@@ -57,9 +57,10 @@ static bool read_cursor(struct http_request *request, struct chat_search *search
     search->has_last =
         take_part(&cursor, &search->last.at_ms) && take_part(&cursor, &search->last.chat_id) &&
         take_part(&cursor, &search->last.seq) && cursor.length == 0 && search->last.seq <= MAX_SEQ;
-    if (!search->has_last)
-        http_fail_field(request, "/query/cursor", "is not a cursor of this list");
-    return search->has_last;
+    if (search->has_last)
+        return true;
+    http_fail_field(request, "/query/cursor", "is not a cursor of this list");
+    return false;
 }
 
 /* --- the question --- */

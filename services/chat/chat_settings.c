@@ -44,7 +44,7 @@ static const struct setting items[] = {
     NUMBER(max_searchers, "65536", 16, 1048576, "Users whose searches are counted."),
     NUMBER(search_tail_events, "500", 0, 5000,
            "Events behind the index that a search looks at one by one."),
-    NUMBER(index_slice_events, "200", 1, 1000, "Events that are indexed at once."),
+    NUMBER(index_slice_events, "100", 1, 1000, "Events that are indexed at once."),
     NUMBER(index_slice_bytes, "65536", 1, 16777216, "Bytes of these events, about."),
     NUMBER(index_busy_events, "5000", 0, 1000000,
            "Events a second above which the log counts as busy."),
