@@ -241,7 +241,7 @@ static void tell(struct delivery_receipts *receipts, const struct chat_receipt *
 {
     const struct delivery_roster *roster =
         delivery_rosters_peek(receipts->service->rosters, moved->chat_id);
-    if (roster == NULL || delivery_roster_members(roster) > TOLD_MEMBERS_MAX)
+    if (roster == NULL || roster->member_count > TOLD_MEMBERS_MAX)
         return;
     for (size_t i = 0; i < roster->span_count; i++) {
         const struct chat_span *span = &roster->spans[i];

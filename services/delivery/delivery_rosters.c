@@ -6,12 +6,10 @@
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
-#include "shared/base/planted_bug.h"
 
 #define ASK_MAX       256 /* chats in one request, as chat_members_request allows */
 #define IN_FLIGHT_MAX 4
 #define RETRY_MS      200
-#define PRUNE_ENDED   64 /* ended spans that a roster keeps for a second reading of the feed */
 
 enum entry_state { ENTRY_WANTED, ENTRY_ASKED, ENTRY_LOADED };
 
@@ -19,7 +17,6 @@ struct roster_entry {
     struct delivery_roster roster; /* its key is roster.chat_id */
     enum entry_state state;
     int64_t wanted_seq;
-    size_t ended_count;
     struct roster_entry *next_wanted;
     struct roster_entry *newer, *older; /* loaded ones */
     UT_hash_handle hh;
@@ -35,6 +32,7 @@ struct delivery_rosters {
     struct loop_deferred *flush;
     struct loop_timer *retry;
     size_t span_count;
+    uint64_t load_count;
     int in_flight;
 };
 
@@ -57,19 +55,6 @@ static struct metric loads_total = {.name = "parley_delivery_roster_loads_total"
                                     .help = "Chats whose members were asked for.",
                                     .kind = METRIC_COUNTER};
 
-bool delivery_span_covers(const struct chat_span *span, int64_t seq)
-{
-    return span->from_seq <= seq && (span->to_seq == 0 || seq <= span->to_seq);
-}
-
-size_t delivery_roster_members(const struct delivery_roster *roster)
-{
-    size_t members = 0;
-    for (size_t i = 0; i < roster->span_count; i++)
-        members += roster->spans[i].to_seq == 0;
-    return members;
-}
-
 /* --- the order of use --- */
 
 static void unlink_entry(struct delivery_rosters *rosters, struct roster_entry *entry)
@@ -89,10 +74,7 @@ static void link_newest(struct delivery_rosters *rosters, struct roster_entry *e
 static void drop_spans(struct delivery_rosters *rosters, struct roster_entry *entry)
 {
     rosters->span_count -= entry->roster.span_count;
-    mem_free(entry->roster.spans);
-    entry->roster.spans = NULL;
-    entry->roster.span_count = 0;
-    entry->ended_count = 0;
+    delivery_roster_clear(&entry->roster);
 }
 
 static void make_room(struct delivery_rosters *rosters)
@@ -125,12 +107,9 @@ static void take_roster(struct delivery_rosters *rosters, const struct chat_rost
     HASH_FIND(hh, rosters->entries, &source->chat_id, sizeof source->chat_id, entry);
     if (entry == NULL || entry->state != ENTRY_ASKED)
         return;
-    entry->roster.from_seq = from_seq;
-    entry->roster.as_of_seq = source->as_of_seq;
-    entry->roster.span_count = source->spans_count;
-    entry->roster.spans = NULL;
-    if (source->spans_count > 0)
-        entry->roster.spans = mem_copy(source->spans, source->spans_count * sizeof *source->spans);
+    delivery_roster_fill(&entry->roster, source->spans, source->spans_count, from_seq,
+                         source->as_of_seq);
+    entry->roster.load_number = ++rosters->load_count;
     rosters->span_count += source->spans_count;
     entry->state = ENTRY_LOADED;
     link_newest(rosters, entry);
@@ -225,8 +204,8 @@ static struct roster_entry *entry_of(struct delivery_rosters *rosters, int64_t c
     return entry;
 }
 
-const struct delivery_roster *delivery_rosters_find(struct delivery_rosters *rosters,
-                                                    int64_t chat_id, int64_t seq)
+struct delivery_roster *delivery_rosters_find(struct delivery_rosters *rosters, int64_t chat_id,
+                                              int64_t seq)
 {
     struct roster_entry *entry = entry_of(rosters, chat_id, seq);
     if (seq < entry->wanted_seq)
@@ -247,8 +226,7 @@ const struct delivery_roster *delivery_rosters_find(struct delivery_rosters *ros
     return &entry->roster;
 }
 
-const struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *rosters,
-                                                    int64_t chat_id)
+struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *rosters, int64_t chat_id)
 {
     struct roster_entry *entry;
     HASH_FIND(hh, rosters->entries, &chat_id, sizeof chat_id, entry);
@@ -257,40 +235,6 @@ const struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *ros
 
 /* --- keeping current --- */
 
-static void add_span(struct delivery_rosters *rosters, struct delivery_roster *roster,
-                     int64_t user_id, int64_t seq)
-{
-    roster->spans = mem_resize(roster->spans, (roster->span_count + 1) * sizeof *roster->spans);
-    roster->spans[roster->span_count++] = (struct chat_span){user_id, seq, 0};
-    rosters->span_count++;
-}
-
-static void end_span(struct roster_entry *entry, int64_t user_id, int64_t seq)
-{
-    for (size_t i = 0; i < entry->roster.span_count; i++) {
-        struct chat_span *span = &entry->roster.spans[i];
-        if (span->user_id != user_id || span->to_seq != 0)
-            continue;
-        span->to_seq = seq;
-        entry->ended_count++;
-    }
-}
-
-/* Without it, a chat that people join and leave all day would be walked ever more slowly. */
-static void prune(struct delivery_rosters *rosters, struct roster_entry *entry, int64_t seq)
-{
-    size_t kept = 0;
-    struct delivery_roster *roster = &entry->roster;
-    for (size_t i = 0; i < roster->span_count; i++)
-        if (roster->spans[i].to_seq == 0 || roster->spans[i].to_seq >= seq)
-            roster->spans[kept++] = roster->spans[i];
-    rosters->span_count -= roster->span_count - kept;
-    roster->span_count = kept;
-    roster->from_seq = seq;
-    entry->wanted_seq = seq;
-    entry->ended_count = 0;
-}
-
 void delivery_rosters_apply(struct delivery_rosters *rosters, const struct delivery_event *event)
 {
     struct roster_entry *entry;
@@ -298,13 +242,10 @@ void delivery_rosters_apply(struct delivery_rosters *rosters, const struct deliv
     HASH_FIND(hh, rosters->entries, &chat_id, sizeof chat_id, entry);
     if (entry == NULL || entry->state != ENTRY_LOADED || seq <= entry->roster.as_of_seq)
         return;
-    entry->roster.as_of_seq = seq;
-    if (event->type == CHAT_EVENT_MEMBER_ADDED)
-        add_span(rosters, &entry->roster, event->subject_id, seq);
-    else if (event->type == CHAT_EVENT_MEMBER_REMOVED && !BUG(stale_membership))
-        end_span(entry, event->subject_id, seq);
-    if (entry->ended_count > PRUNE_ENDED)
-        prune(rosters, entry, seq);
+    rosters->span_count -= entry->roster.span_count;
+    delivery_roster_apply(&entry->roster, event->type, event->subject_id, seq);
+    rosters->span_count += entry->roster.span_count;
+    entry->wanted_seq = entry->roster.from_seq;
 }
 
 struct delivery_rosters *delivery_rosters_create(struct delivery_service *service,
@@ -329,7 +270,7 @@ void delivery_rosters_destroy(struct delivery_rosters **rosters)
     struct roster_entry *entry, *next;
     HASH_ITER (hh, (*rosters)->entries, entry, next) {
         HASH_DEL((*rosters)->entries, entry);
-        mem_free(entry->roster.spans);
+        delivery_roster_clear(&entry->roster);
         mem_free(entry);
     }
     loop_deferred_destroy(&(*rosters)->flush);

@@ -4,18 +4,11 @@
 #ifndef PARLEY_DELIVERY_ROSTERS_H
 #define PARLEY_DELIVERY_ROSTERS_H
 
+#include "services/delivery/delivery_roster.h"
 #include "services/delivery/delivery_service.h"
 
 struct delivery_rosters;
 struct delivery_event;
-
-struct delivery_roster {
-    int64_t chat_id;
-    int64_t from_seq; /* spans that ended before it are not there */
-    int64_t as_of_seq;
-    struct chat_span *spans;
-    size_t span_count;
-};
 
 typedef void (*delivery_rosters_loaded)(void *context); /* some that were missing are there now */
 
@@ -24,14 +17,11 @@ struct delivery_rosters *delivery_rosters_create(struct delivery_service *servic
 void delivery_rosters_destroy(struct delivery_rosters **rosters);
 
 /* NULL when it is not there, or not from that seq on: then it is being asked for. Valid until the next call. */
-const struct delivery_roster *delivery_rosters_find(struct delivery_rosters *rosters,
-                                                    int64_t chat_id, int64_t seq);
+struct delivery_roster *delivery_rosters_find(struct delivery_rosters *rosters, int64_t chat_id,
+                                              int64_t seq);
 /* What is there already, or NULL. */
-const struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *rosters,
-                                                    int64_t chat_id);
+struct delivery_roster *delivery_rosters_peek(struct delivery_rosters *rosters, int64_t chat_id);
 /* What a membership event says, before it is delivered. */
 void delivery_rosters_apply(struct delivery_rosters *rosters, const struct delivery_event *event);
-bool delivery_span_covers(const struct chat_span *span, int64_t seq);
-size_t delivery_roster_members(const struct delivery_roster *roster); /* of today */
 
 #endif
