@@ -1,6 +1,7 @@
 /* The certain way to what was published: feed, heads, events and members, read from Postgres for the other daemons. */
 #include "services/chat/chat_handlers.h"
 #include "services/chat/chat_read_store.h"
+#include "shared/base/log.h"
 #include "shared/base/metrics.h"
 
 static struct metric feed_reads = {.name = "parley_chat_feed_reads_total",
@@ -121,10 +122,17 @@ void chat_events_rpc(struct chat_service *service, struct rpc_exchange *exchange
 
 /* --- members --- */
 
+#define ANSWER_ROWS \
+    262144 /* of several chats together: an answer lies in memory several times over */
+#define CHAT_ROWS (CHAT_MAX_SPANS + 1) /* of a chat that is larger than that alone */
+
 /* In the exchange's arena. */
 struct members_question {
+    struct chat_service *service;
     struct rpc_exchange *exchange;
     const struct chat_members_request *request;
+    size_t count; /* of the request's chats: how many are being read */
+    int64_t max_rows;
 };
 
 /* Rows of a chat stand together: each roster is a stretch of one array of spans. */
@@ -142,30 +150,56 @@ static void fill_rosters(struct chat_roster *rosters, const struct chat_roster_r
     }
 }
 
+static void reply_rosters(const struct members_question *question,
+                          const struct chat_roster_row *rows, size_t count, size_t whole_chats)
+{
+    struct arena *arena = rpc_arena(question->exchange);
+    struct chat_members_reply reply = {
+        .rosters = arena_alloc(arena, (question->count + 1) * sizeof *reply.rosters),
+        .rosters_count = whole_chats};
+    for (size_t i = 0; i < question->count; i++)
+        reply.rosters[i] = (struct chat_roster){.chat_id = question->request->chats[i].chat_id};
+    fill_rosters(reply.rosters, rows, count,
+                 arena_alloc(arena, (count + 1) * sizeof(struct chat_span)));
+    rpc_reply(question->exchange, &reply);
+}
+
+static void read_rosters(struct members_question *question);
+
+/* A chat that fills an answer is read alone. */
 static void on_rosters(void *context, enum problem problem, const struct chat_roster_row *rows,
                        size_t count)
 {
     struct members_question *question = context;
-    const struct chat_members_request *request = question->request;
-    struct arena *arena = rpc_arena(question->exchange);
-    if (problem != PROBLEM_NONE) {
-        rpc_fail(question->exchange, problem);
+    bool is_full = count == (size_t)question->max_rows;
+    size_t whole_chats = is_full ? rows[count - 1].index : question->count;
+    if (is_full && whole_chats == 0 && question->max_rows < CHAT_ROWS) {
+        question->count = 1;
+        question->max_rows = CHAT_ROWS;
+        read_rosters(question);
         return;
     }
-    struct chat_members_reply reply = {
-        .rosters = arena_alloc(arena, (request->chats_count + 1) * sizeof *reply.rosters),
-        .rosters_count = request->chats_count};
-    for (size_t i = 0; i < request->chats_count; i++)
-        reply.rosters[i] = (struct chat_roster){.chat_id = request->chats[i].chat_id};
-    fill_rosters(reply.rosters, rows, count,
-                 arena_alloc(arena, (count + 1) * sizeof(struct chat_span)));
-    rpc_reply(question->exchange, &reply);
+    if (is_full && whole_chats == 0) {
+        log_error("roster_too_large", LOG_ID("chat", question->request->chats[0].chat_id));
+        problem = PROBLEM_INTERNAL;
+    }
+    if (problem == PROBLEM_NONE)
+        reply_rosters(question, rows, count, whole_chats);
+    else
+        rpc_fail(question->exchange, problem);
+}
+
+static void read_rosters(struct members_question *question)
+{
+    chat_read_rosters(question->service->read, question->request->chats, question->count,
+                      question->max_rows, on_rosters, question);
 }
 
 void chat_members_rpc(struct chat_service *service, struct rpc_exchange *exchange,
                       const struct chat_members_request *request)
 {
     struct members_question *question = arena_alloc(rpc_arena(exchange), sizeof *question);
-    *question = (struct members_question){exchange, request};
-    chat_read_rosters(service->read, request->chats, request->chats_count, on_rosters, question);
+    *question =
+        (struct members_question){service, exchange, request, request->chats_count, ANSWER_ROWS};
+    read_rosters(question);
 }

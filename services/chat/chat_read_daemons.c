@@ -121,7 +121,7 @@ static void on_roster_rows(void *context, const struct pg_result *result)
 }
 
 void chat_read_rosters(struct chat_read_store *store, const struct chat_roster_ask *asks,
-                       size_t count, chat_on_rosters on_rosters, void *context)
+                       size_t count, int64_t max_rows, chat_on_rosters on_rosters, void *context)
 {
     struct read_question *question = read_question_create(context);
     struct pg_unit *unit = read_unit(store);
@@ -135,6 +135,7 @@ void chat_read_rosters(struct chat_read_store *store, const struct chat_roster_a
     pg_unit_add(unit, "rosters");
     for (size_t column = 0; column < 3; column++)
         pg_add_numbers(unit, columns + column * count, count);
+    pg_add_number(unit, max_rows);
     pg_submit(unit, on_roster_rows, question);
     mem_free(columns);
 }

@@ -16,11 +16,14 @@ const struct pg_statement chat_read_statements[] = {
          "c.chat_id") " "
                       "from unnest($1::bigint[], $2::bigint[]) a (partition, chat_id) "
                       "join chat.chat c on c.partition = a.partition and c.chat_id = a.chat_id"},
-    {"load_members", "select distinct on (m.chat_id, m.user_id) m.chat_id, m.user_id, m.from_seq, "
-                     "case when m.to_seq = 0 then m.role else 0 end "
-                     "from unnest($1::bigint[], $2::bigint[]) a (partition, chat_id) "
-                     "join chat.member m on m.partition = a.partition and m.chat_id = a.chat_id "
-                     "order by m.chat_id, m.user_id, m.from_seq desc"},
+    /* A chat may have a hundred thousand members: they come in the order of the index, without a sort. */
+    {"load_members",
+     "select a.chat_id, m.user_id, m.from_seq, m.role "
+     "from unnest($1::bigint[], $2::bigint[]) a (partition, chat_id) cross join lateral ("
+     "select distinct on (s.user_id) s.user_id, s.from_seq, "
+     "case when s.to_seq = 0 then s.role else 0 end as role "
+     "from chat.member s where s.partition = a.partition and s.chat_id = a.chat_id "
+     "order by s.user_id, s.from_seq desc) m"},
     {"standing",
      "select m.is_member, case when m.is_member and c.history = 2 then 1 else m.first_seq end, "
      "case when m.is_member then " HEAD(
@@ -141,16 +144,21 @@ const struct pg_statement chat_read_statements[] = {
      "from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality a (partition, chat_id, "
      "seq, ord) "
      "join chat.event e on e.partition = a.partition and e.chat_id = a.chat_id and e.seq = a.seq"},
+    /* `offset 0` keeps the head from being looked up for each member, and the members from being joined by a walk over those
+     * of all chats. */
     {"rosters",
      "select a.ord - 1, h.head, coalesce(m.user_id, 0), coalesce(m.from_seq, 0), "
      "coalesce(m.to_seq, 0) "
      "from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality a (partition, chat_id, "
      "from_seq, ord) "
      "cross join lateral (select " HEAD(
-         "a.partition", "a.chat_id") " as head) h "
-                                     "left join chat.member m on m.partition = a.partition and "
-                                     "m.chat_id = a.chat_id "
-                                     "and (m.to_seq = 0 or m.to_seq >= a.from_seq) order by a.ord"},
+         "a.partition",
+         "a.chat_id") " as head offset 0) h "
+                      "left join lateral (select s.user_id, s.from_seq, s.to_seq from chat.member "
+                      "s "
+                      "where s.partition = a.partition and s.chat_id = a.chat_id "
+                      "and (s.to_seq = 0 or s.to_seq >= a.from_seq) offset 0) m on true "
+                      "order by a.ord limit $4::bigint"},
     /* In a direct chat, which has no third, the other one has the smaller id or the larger. */
     {"roles",
      "select case when m.is_member is null or c.deleted then 0 when m.is_member then 2 else 1 end, "

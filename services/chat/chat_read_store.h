@@ -135,8 +135,9 @@ struct chat_roster_row {
 };
 typedef void (*chat_on_rosters)(void *context, enum problem problem,
                                 const struct chat_roster_row *rows, size_t count);
+/* No more than max_rows rows: the last chat of a full answer may lack some. */
 void chat_read_rosters(struct chat_read_store *store, const struct chat_roster_ask *asks,
-                       size_t count, chat_on_rosters on_rosters, void *context);
+                       size_t count, int64_t max_rows, chat_on_rosters on_rosters, void *context);
 
 typedef void (*chat_on_roles)(void *context, enum problem problem,
                               const struct chat_role_answer *answers, size_t count);

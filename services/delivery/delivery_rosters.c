@@ -115,7 +115,7 @@ static void take_roster(struct delivery_rosters *rosters, const struct chat_rost
     link_newest(rosters, entry);
 }
 
-/* A chat that the answer leaves out has no members that we could know of: its events must not hold up the others. */
+/* An empty answer: the first chat has no members that we could know of, and its events must not hold up the others. */
 static void take_missing(struct delivery_rosters *rosters, const struct roster_ask *ask, size_t i)
 {
     struct roster_entry *entry;
@@ -135,16 +135,15 @@ static int64_t asked_from(const struct roster_ask *ask, int64_t chat_id)
     return INT64_MAX;
 }
 
-static void ask_again(struct delivery_rosters *rosters, const struct roster_ask *ask)
+static void ask_again(struct delivery_rosters *rosters, const struct roster_ask *ask, size_t from)
 {
-    for (size_t i = 0; i < ask->count; i++) {
+    for (size_t i = from; i < ask->count; i++) {
         struct roster_entry *entry;
         HASH_FIND(hh, rosters->entries, &ask->chats[i].chat_id, sizeof ask->chats[i].chat_id,
                   entry);
         if (entry != NULL && entry->state == ENTRY_ASKED)
             want(rosters, entry);
     }
-    loop_timer_start(rosters->retry, RETRY_MS);
 }
 
 static void on_members(void *context, const struct rpc_result *result)
@@ -153,13 +152,15 @@ static void on_members(void *context, const struct rpc_result *result)
     struct delivery_rosters *rosters = ask->rosters;
     rosters->in_flight--;
     if (result->outcome != RPC_OK) {
-        ask_again(rosters, ask);
+        ask_again(rosters, ask, 0);
+        loop_timer_start(rosters->retry, RETRY_MS);
     } else {
         const struct chat_members_reply *reply = result->reply;
         for (size_t i = 0; i < reply->rosters_count; i++)
             take_roster(rosters, &reply->rosters[i], asked_from(ask, reply->rosters[i].chat_id));
-        for (size_t i = 0; i < ask->count; i++)
-            take_missing(rosters, ask, i);
+        if (reply->rosters_count == 0)
+            take_missing(rosters, ask, 0);
+        ask_again(rosters, ask, reply->rosters_count); /* one answer has room for so many */
         make_room(rosters);
         rosters->on_loaded(rosters->context);
         loop_deferred_request(rosters->flush);

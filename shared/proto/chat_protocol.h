@@ -5,7 +5,8 @@
 #include "shared/proto/rpc.h"
 
 #define CHAT_MAX_BATCH   1024
-#define CHAT_MAX_MEMBERS 4096
+#define CHAT_MAX_MEMBERS 4096    /* in one change */
+#define CHAT_MAX_SPANS   1048576 /* of one chat */
 #define CHAT_BODY_BYTES  65536
 
 enum chat_kind { CHAT_DIRECT = 1, CHAT_GROUP, CHAT_CHANNEL };
@@ -110,7 +111,8 @@ CODEC_DECLARE(chat_summaries_request, CHAT_SUMMARIES_REQUEST_FIELDS)
 #define CHAT_SUMMARIES_REPLY_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) LIST(T, summaries, chat_summary, 4096)
 CODEC_DECLARE(chat_summaries_reply, CHAT_SUMMARIES_REPLY_FIELDS)
 
-/* members: who has been a member of these chats, from which seq to which; true at the chat's head as_of_seq. */
+/* members: who has been a member of these chats, from which seq to which; true at the chat's head as_of_seq. In the order
+ * asked; when they are very large, only the first of them, and the others are to be asked for again. */
 #define CHAT_SPAN_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, user_id)                                       \
     NUMBER(T, from_seq) /* of its member_added */        \
@@ -119,7 +121,7 @@ CODEC_DECLARE(chat_span, CHAT_SPAN_FIELDS)
 #define CHAT_ROSTER_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, chat_id)                                         \
     NUMBER(T, as_of_seq)                                   \
-    LIST(T, spans, chat_span, 1048576)
+    LIST(T, spans, chat_span, CHAT_MAX_SPANS)
 CODEC_DECLARE(chat_roster, CHAT_ROSTER_FIELDS)
 #define CHAT_ROSTER_ASK_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, chat_id) NUMBER(T, from_seq) /* spans that ended before it are left out */

@@ -586,12 +586,23 @@ static void a_roster_has_the_spans_that_matter_from_a_seq_on(void **state)
 {
     (void)state;
     struct chat_roster_ask asks[] = {{4711, 0}, {GROUP, 0}, {GROUP, 8}};
-    chat_read_rosters(reads, asks, 3, on_rosters, NULL);
+    chat_read_rosters(reads, asks, 3, 1000, on_rosters, NULL);
     wait_for_answer();
     assert_int_equal(roster_count, 1 + 4 + 3);
     assert_int_equal(rosters[0].span.user_id, 0);
     assert_int_equal(rosters[1].as_of_seq, 10);
     assert_int_equal(rosters[5].index, 2);
+}
+
+static void rosters_that_are_too_many_rows_end_in_the_order_asked(void **state)
+{
+    (void)state;
+    struct chat_roster_ask asks[] = {{4711, 0}, {GROUP, 0}, {GROUP, 8}};
+    chat_read_rosters(reads, asks, 3, 6, on_rosters, NULL);
+    wait_for_answer();
+    assert_int_equal(roster_count, 6);
+    for (size_t i = 0; i < roster_count; i++)
+        assert_int_equal(rosters[i].index, i == 0 ? 0 : i < 5 ? 1 : 2);
 }
 
 static struct chat_feed_page feed_page;
@@ -823,6 +834,7 @@ int main(void)
         cmocka_unit_test(events_are_read_by_reference_in_the_order_asked),
         cmocka_unit_test(unread_are_the_messages_of_others_that_one_may_see),
         cmocka_unit_test(a_roster_has_the_spans_that_matter_from_a_seq_on),
+        cmocka_unit_test(rosters_that_are_too_many_rows_end_in_the_order_asked),
         cmocka_unit_test(the_feed_is_read_by_offset),
         cmocka_unit_test(watermarks_never_go_back_and_read_moves_delivered),
         cmocka_unit_test(watermarks_above_the_head_and_of_others_are_refused),
