@@ -218,18 +218,26 @@ static void take_fields(struct chat_request *chat, struct json_reader *body)
     chat->fields.history = history < 0 ? CHAT_HISTORY_JOINED : history + 1;
 }
 
+/* A chat is made by one change in its log: what a channel may have more is added later. */
+static size_t max_first_members(enum chat_kind kind)
+{
+    int64_t most = kind == CHAT_CHANNEL ? limits.max_channel_members : limits.max_members;
+    return most < CHAT_MAX_MEMBERS ? (size_t)most : CHAT_MAX_MEMBERS;
+}
+
 /* The creator is a member in any case: naming them is harmless. */
 static void take_members(struct chat_request *chat, struct json_reader *body)
 {
     int64_t *ids = NULL;
-    size_t count = json_take_ids(body, "members", JSON_REQUIRED, (size_t)limits.max_members, &ids);
+    size_t most = max_first_members(chat->kind);
+    size_t count = json_take_ids(body, "members", JSON_REQUIRED, most, &ids);
     chat->members = arena_alloc(http_arena(chat->request), (count + 1) * sizeof *ids);
     for (size_t i = 0; i < count; i++)
         if (ids[i] != caller_of(chat))
             chat->members[chat->member_count++] = ids[i];
     mem_free(ids);
-    if (chat->member_count >= (size_t)limits.max_members)
-        json_reader_fail(body, "members", "has more members than a chat can have");
+    if (chat->member_count >= most)
+        json_reader_fail(body, "members", "has more members than a chat can begin with");
     if (chat->kind == CHAT_DIRECT && chat->member_count != 1)
         json_reader_fail(body, "members", "must name exactly one other user in a direct chat");
     if (chat->kind == CHAT_DIRECT && chat->fields.set != 0)

@@ -24,7 +24,9 @@ const struct pg_statement metadata_statements[] = {
                     "from metadata.delete_chat($1::bigint, $2::bigint) r"},
     {"put_member",
      "select r.problem, $1::bigint, r.version, r.role, false from metadata.put_member($1::bigint, "
-     "$2::bigint, $3::bigint, $4::bigint::smallint, $5::bigint, $6::bigint) r"},
+     "$2::bigint, $3::bigint, $4::bigint::smallint, "
+     "case when (select kind from metadata.chat where chat_id = $1::bigint) = 3 then $6::bigint "
+     "else $5::bigint end, $7::bigint) r"},
     {"remove_member",
      "select r.problem, $1::bigint, r.version, 0, false from metadata.remove_member($1::bigint, "
      "$2::bigint, $3::bigint) r"},

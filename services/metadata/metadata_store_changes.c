@@ -108,6 +108,7 @@ void metadata_store_put_member(struct metadata_store *store, int64_t chat_id, in
     pg_add_number(unit, user_id);
     pg_add_number(unit, role);
     pg_add_number(unit, limits.max_members);
+    pg_add_number(unit, limits.max_channel_members);
     pg_add_number(unit, limits.max_chats_per_user);
     submit_change(unit, on_changed, context);
 }
