@@ -65,11 +65,11 @@ static void add_limits(void)
         const char *name;
         const int64_t *value;
     } told[] = {
-        LIMIT(max_frame_bytes),     LIMIT(max_text_bytes),     LIMIT(max_client_id_bytes),
-        LIMIT(max_op_id_bytes),     LIMIT(window_events),      LIMIT(max_inbox_events),
-        LIMIT(sends_per_second),    LIMIT(sends_burst),        LIMIT(max_sends_in_flight),
-        LIMIT(max_watched_chats),   LIMIT(max_followed_users), LIMIT(typing_ms),
-        LIMIT(live_ops_per_second), LIMIT(live_ops_burst),
+        LIMIT(max_frame_bytes),     LIMIT(max_text_bytes),      LIMIT(max_client_id_bytes),
+        LIMIT(max_op_id_bytes),     LIMIT(window_events),       LIMIT(max_inbox_events),
+        LIMIT(max_inbox_days),      LIMIT(sends_per_second),    LIMIT(sends_burst),
+        LIMIT(max_sends_in_flight), LIMIT(max_watched_chats),   LIMIT(max_followed_users),
+        LIMIT(typing_ms),           LIMIT(live_ops_per_second), LIMIT(live_ops_burst),
     };
 #undef LIMIT
     buffer_append_string(&frame, ",\"limits\":{");

@@ -1,6 +1,6 @@
 /* The inboxes in Redis: per device a list of references to events (16 bytes each: chat and seq) and a record.
  *
- *     p:{<device>}:l       the list
+ *     p:{<device>}:l       the list; Redis lets it go limits.max_inbox_days after its first entry or the last trim
  *     p:{<device>}:r       e: the epoch of Redis it belongs to; n: length of the list; x: the device must resync;
  *                          u: it was told so, and has not shown yet that it heard: its next connection is told again;
  *                          <partition>: the offset up to which that partition's events have been parked
@@ -8,6 +8,7 @@
  *     p:owner:<shard>      the number of the delivery process that may write; a lower one is refused
  *     p:parked:<shard>     partition → offset, written before the cursor in Postgres: when it is behind, Redis was rolled back
  *
+ * A record stays as long as its device: it is small, and without it nobody would know that something had been there.
  * Bodies are not here: what was deleted cannot come out of an inbox again (contract I19). Every access is a script that
  * checks epoch, owner and record. An answer that shows that Redis is not what we think it is, and every failure, goes to
  * on_failed; the device is not told then, for the owner of on_failed tells all devices that Redis is lost. */

@@ -11,6 +11,7 @@
 
 #define PUSH_BYTES 28 /* partition, offset, chat, seq; big-endian */
 #define REF_BYTES  16 /* the last of them: what lies in the list */
+#define DAY_MS     INT64_C(86400000)
 
 static void add_word(struct inbox_words *words, struct text word)
 {
@@ -118,6 +119,7 @@ void delivery_inbox_push(struct delivery_inbox *inbox, struct device *device, ui
     struct inbox_words words;
     struct inbox_call *call = begin_device(inbox, DELIVERY_SCRIPT_PUSH, &words, device);
     delivery_inbox_add_number(&words, limits.max_inbox_events);
+    delivery_inbox_add_number(&words, limits.max_inbox_days * DAY_MS);
     for (size_t i = 0; i < count; i++) {
         char *space = words.space[words.count];
         pack_ref(space, &refs[i]);
@@ -148,6 +150,7 @@ void delivery_inbox_trim(struct delivery_inbox *inbox, struct device *device, in
     struct inbox_words words;
     struct inbox_call *call = begin_device(inbox, DELIVERY_SCRIPT_TRIM, &words, device);
     delivery_inbox_add_number(&words, count);
+    delivery_inbox_add_number(&words, limits.max_inbox_days * DAY_MS);
     send_ignored(call, &words);
 }
 

@@ -19,7 +19,7 @@
                               "end\n"
 
 /* ARGV[3]: 1 when the device is young enough to have no record. A list whose length is not what the record says was
- * not written by us: evicted, or tampered with. */
+ * not written by us: evicted, tampered with, or too old. */
 #define CHECK_RECORD                                                                      \
     "local record = redis.call('HMGET', r, 'e', 'x', 'n')\n"                              \
     "if record[1] ~= ARGV[1] then\n"                                                      \
@@ -48,11 +48,12 @@ static const char *const texts[DELIVERY_SCRIPT_COUNT] = {
         "KEYS[1]",
         "KEYS[2]") "for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end\n"
                    "return {0, 0}\n",
-    /* ARGV[4]: the longest list. Then 28 bytes each: partition, offset, and the reference as it goes into the list. What
-     * the record says is parked already is passed over, so that reading the feed again is harmless. */
+    /* ARGV[4]: the longest list, ARGV[5]: milliseconds that one lives without a trim: when Redis has let it go, the record
+     * tells. Then 28 bytes each: partition, offset, and the reference as it goes into the list. What the record says is
+     * parked already is passed over, so that reading the feed again is harmless. */
     [DELIVERY_SCRIPT_PUSH] = DEVICE_HEAD CHECK_RECORD
     "local seen, add = {}, {}\n"
-    "for i = 5, #ARGV do\n"
+    "for i = 6, #ARGV do\n"
     "  local p, o = struct.unpack('>I4I8', ARGV[i])\n"
     "  local last = seen[p] or tonumber(redis.call('HGET', r, p) or 0)\n"
     "  if o > last then\n"
@@ -67,6 +68,7 @@ static const char *const texts[DELIVERY_SCRIPT_COUNT] = {
     "  return {1, 0}\n"
     "end\n"
     "redis.call('RPUSH', l, unpack(add))\n"
+    "if redis.call('PTTL', l) < 0 then redis.call('PEXPIRE', l, ARGV[5]) end\n"
     "local fields = {'n', n + #add}\n"
     "for p, o in pairs(seen) do\n"
     "  fields[#fields + 1] = p\n"
@@ -79,11 +81,17 @@ static const char *const texts[DELIVERY_SCRIPT_COUNT] = {
                                  "return {0, n, redis.call('HGETALL', r)}\n",
     [DELIVERY_SCRIPT_READ] = DEVICE_HEAD CHECK_RECORD
     "return {0, n, redis.call('LRANGE', l, ARGV[4], ARGV[4] + ARGV[5] - 1)}\n",
-    [DELIVERY_SCRIPT_TRIM] = DEVICE_HEAD CHECK_RECORD
-    "local count = math.min(n, tonumber(ARGV[4]))\n"
-    "if count == n then redis.call('UNLINK', l) else redis.call('LTRIM', l, count, -1) end\n"
-    "redis.call('HSET', r, 'n', n - count)\n"
-    "return {0, n - count}\n",
+    /* ARGV[5]: as of a push. */
+    [DELIVERY_SCRIPT_TRIM] =
+        DEVICE_HEAD CHECK_RECORD "local count = math.min(n, tonumber(ARGV[4]))\n"
+                                 "if count == n then\n"
+                                 "  redis.call('UNLINK', l)\n"
+                                 "else\n"
+                                 "  redis.call('LTRIM', l, count, -1)\n"
+                                 "  redis.call('PEXPIRE', l, ARGV[5])\n"
+                                 "end\n"
+                                 "redis.call('HSET', r, 'n', n - count)\n"
+                                 "return {0, n - count}\n",
     /* ARGV[4]: 1 when the device was told to resync and has not shown yet that it heard. */
     [DELIVERY_SCRIPT_CLEAR] =
         DEVICE_HEAD "write_record(false)\n"

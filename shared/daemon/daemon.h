@@ -63,6 +63,7 @@ struct limits {
     int64_t auth_deadline_ms;         /* 5000 */
     int64_t heartbeat_ms;             /* 30000 */
     int64_t max_inbox_events;         /* per device: 100000 */
+    int64_t max_inbox_days;           /* without an acknowledgement: 30 */
     int64_t max_sync_chats;           /* named in one sync: 2000 */
     int64_t max_sync_events;          /* in one answer: 1000 */
     int64_t max_search_bytes;         /* of the words of a search: 256 */

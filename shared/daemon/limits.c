@@ -27,6 +27,8 @@
       "Milliseconds in which a WebSocket must authenticate.")                                      \
     X(heartbeat_ms, "30000", 100, 600000, "Milliseconds between two heartbeats.")                  \
     X(max_inbox_events, "100000", 1, 10000000, "Events that wait for one device that is away.")    \
+    X(max_inbox_days, "30", 1, 3650,                                                               \
+      "Days after which an inbox is emptied of which nothing was acknowledged.")                   \
     X(max_sync_chats, "2000", 1, 4096, "Chats named in one sync.")                                 \
     X(max_sync_events, "1000", 1, 10000, "Events in one answer to a sync.")                        \
     X(max_search_bytes, "256", 1, 1024, "Bytes of the words of a search.")                         \

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from people import texts_of
+from server import until
 
 
 @pytest.fixture
@@ -128,6 +129,64 @@ def test_a_member_removed_while_away_gets_the_removal_last(pair):
     events = bob.online("inbox").events(4)
     assert (events[-1]["type"], events[-1]["user"]) == ("member_removed", bob.id)
     assert texts_of(events) == ["one"]
+
+
+# --- an inbox that nobody comes for ---
+
+def parked(parley, who, count):
+    """Waits until so many events lie in the inbox of a device that is away; the key of its list."""
+    key = f"p:{{{who.device}}}:l"
+    until(lambda: parley.redis("LLEN", key) == f":{count}\r\n".encode(), 5, f"{count} events are parked")
+    return key
+
+
+def missed(who, chat, seq):
+    return [event["seq"] for event in who.post("/v1/sync", {"chats": {chat: seq}}, 200)["chats"][chat]["events"]]
+
+
+def test_an_inbox_that_is_too_old_is_gone_and_its_device_must_resync(pair, parley, world):
+    ann, bob, chat = pair
+    sent = write(ann, chat, 3)
+    inbox = parked(parley, bob, 5)
+    left_ms = int(parley.redis("PTTL", inbox)[1:])
+    assert 0 <= world.limits()["max_inbox_days"] * 86400000 - left_ms < 60000
+    parley.redis("PEXPIRE", inbox, "1")
+    until(lambda: parley.redis("EXISTS", inbox) == b":0\r\n", 5, "its time is over")
+    late = ann.say(chat, "after its end")
+    socket = bob.online("resync", auto_ack=True)
+    assert missed(bob, chat, 2) == [event["seq"] for event in [*sent, late]]
+    live = ann.say(chat, "live")
+    socket.until(lambda event: event["seq"] == live["seq"])
+    socket.close()
+    assert bob.online("inbox").ready["inbox"] == 0, "it has heard: the next one is as ever"
+
+
+def test_an_inbox_lives_as_long_again_after_an_acknowledgement(pair, parley):
+    ann, bob, chat = pair
+    write(ann, chat, 60)
+    inbox = parked(parley, bob, 62)
+    parley.redis("PEXPIRE", inbox, "600000")
+    socket = bob.online("inbox")
+    socket.events(40)
+    socket.ack(40)
+    socket.stays()
+    until(lambda: int(parley.redis("PTTL", inbox)[1:]) > 86400000, 5, "it has got a new end")
+
+
+def test_an_inbox_that_ends_while_it_is_drained_leads_to_a_resync(pair, parley):
+    ann, bob, chat = pair
+    writer = ann.online(auto_ack=True)
+    for _ in range(300):
+        writer.said(chat, "x")
+    inbox = parked(parley, bob, 302)
+    socket = bob.online("inbox")
+    socket.events(64)
+    parley.redis("PEXPIRE", inbox, "0")
+    socket.auto_ack = True
+    socket.ack()
+    socket.expect("resync")
+    live = ann.say(chat, "live")
+    socket.until(lambda event: event["seq"] == live["seq"])
 
 
 # --- resuming ---

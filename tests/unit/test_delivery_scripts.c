@@ -20,6 +20,8 @@
 #define YOUNG "1" /* may have no record */
 #define OLD   "0"
 
+#define LIFE_MS "50000"
+
 static redisContext *redis;
 static pid_t server;
 
@@ -125,18 +127,18 @@ static int64_t push(const char *young, const char *max, const int64_t *offsets, 
                     int64_t *added_out)
 {
     static char refs[32][28];
-    const char *words[34] = {young, max};
-    size_t lengths[34] = {strlen(young), strlen(max)};
+    const char *words[35] = {young, max, LIFE_MS};
+    size_t lengths[35] = {strlen(young), strlen(max), strlen(LIFE_MS)};
     for (size_t i = 0; i < count; i++) {
         uint32_t partition = htobe32(3);
         uint64_t numbers[3] = {htobe64((uint64_t)offsets[i]), htobe64(9),
                                htobe64((uint64_t)offsets[i])};
         memcpy(refs[i], &partition, 4);
         memcpy(refs[i] + 4, numbers, sizeof numbers);
-        words[2 + i] = refs[i];
-        lengths[2 + i] = sizeof refs[i];
+        words[3 + i] = refs[i];
+        lengths[3 + i] = sizeof refs[i];
     }
-    return status_of(call(DELIVERY_SCRIPT_PUSH, "77", "5", words, lengths, 2 + count), added_out);
+    return status_of(call(DELIVERY_SCRIPT_PUSH, "77", "5", words, lengths, 3 + count), added_out);
 }
 
 static int64_t push_some(const char *young)
@@ -194,11 +196,11 @@ static void what_was_trimmed_does_not_come_back_when_the_feed_is_read_again(void
     (void)state;
     int64_t left = -1;
     push_some(YOUNG);
-    assert_int_equal(simple(DELIVERY_SCRIPT_TRIM, OLD, "2", NULL, &left), DELIVERY_STATUS_OK);
+    assert_int_equal(simple(DELIVERY_SCRIPT_TRIM, OLD, "2", LIFE_MS, &left), DELIVERY_STATUS_OK);
     assert_int_equal(left, 1);
     push_some(OLD);
     assert_int_equal(open_length(OLD), 1);
-    assert_int_equal(simple(DELIVERY_SCRIPT_TRIM, OLD, "9", NULL, &left), DELIVERY_STATUS_OK);
+    assert_int_equal(simple(DELIVERY_SCRIPT_TRIM, OLD, "9", LIFE_MS, &left), DELIVERY_STATUS_OK);
     assert_int_equal(left, 0);
     assert_int_equal(open_length(OLD), 0);
 }
@@ -215,6 +217,62 @@ static void an_inbox_that_overflows_is_emptied_and_stays_so_until_it_is_cleared(
     assert_int_equal(open_length(OLD), 0);
     assert_int_equal(push(OLD, "4", (int64_t[]){16}, 1, &added), DELIVERY_STATUS_OK);
     assert_int_equal(open_length(OLD), 1);
+}
+
+static int64_t ask_number(const char *line)
+{
+    redisReply *reply = redisCommand(redis, line);
+    assert_non_null(reply);
+    assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
+    int64_t number = reply->integer;
+    freeReplyObject(reply);
+    return number;
+}
+
+static void a_list_lives_so_long_from_its_first_entry_whatever_comes_behind_it(void **state)
+{
+    (void)state;
+    int64_t added = 0;
+    push_some(YOUNG);
+    assert_in_range(ask_number("PTTL p:{1}:l"), 40000, 50000);
+    assert_int_equal(ask_number("PTTL p:{1}:r"), -1);
+    command("PEXPIRE p:{1}:l 20000");
+    assert_int_equal(push(OLD, "100", (int64_t[]){13}, 1, &added), DELIVERY_STATUS_OK);
+    assert_in_range(ask_number("PTTL p:{1}:l"), 10000, 20000);
+}
+
+static void a_list_of_which_something_was_acknowledged_lives_as_long_again(void **state)
+{
+    (void)state;
+    push_some(YOUNG);
+    command("PEXPIRE p:{1}:l 20000");
+    assert_int_equal(simple(DELIVERY_SCRIPT_TRIM, OLD, "1", LIFE_MS, NULL), DELIVERY_STATUS_OK);
+    assert_in_range(ask_number("PTTL p:{1}:l"), 40000, 50000);
+}
+
+static void a_list_from_before_lists_had_an_end_is_given_one(void **state)
+{
+    (void)state;
+    int64_t added = 0;
+    push_some(YOUNG);
+    command("PERSIST p:{1}:l");
+    assert_int_equal(push(OLD, "100", (int64_t[]){13}, 1, &added), DELIVERY_STATUS_OK);
+    assert_in_range(ask_number("PTTL p:{1}:l"), 40000, 50000);
+}
+
+static void an_inbox_whose_time_is_over_must_resync_until_it_is_cleared(void **state)
+{
+    (void)state;
+    int64_t added = 0;
+    push_some(YOUNG);
+    command("PEXPIRE p:{1}:l 0");
+    assert_int_equal(ask_number("EXISTS p:{1}:l"), 0);
+    assert_int_equal(push(YOUNG, "100", (int64_t[]){13}, 1, &added), DELIVERY_STATUS_RESYNC);
+    assert_int_equal(simple(DELIVERY_SCRIPT_OPEN, YOUNG, NULL, NULL, NULL), DELIVERY_STATUS_RESYNC);
+    assert_int_equal(simple(DELIVERY_SCRIPT_CLEAR, OLD, "0", NULL, NULL), DELIVERY_STATUS_OK);
+    assert_int_equal(push(OLD, "100", (int64_t[]){14}, 1, &added), DELIVERY_STATUS_OK);
+    assert_int_equal(open_length(OLD), 1);
+    assert_in_range(ask_number("PTTL p:{1}:l"), 40000, 50000);
 }
 
 static void a_young_device_without_a_record_begins_empty(void **state)
@@ -277,8 +335,8 @@ static void every_device_script_refuses_another_epoch_and_an_older_owner(void **
 {
     (void)state;
     const char *words[] = {YOUNG, "1", "1"};
+    size_t count = 3; /* to a push the last is a life, without a reference */
     for (int script = DELIVERY_SCRIPT_PUSH; script < DELIVERY_SCRIPT_COUNT; script++) {
-        size_t count = script == DELIVERY_SCRIPT_PUSH ? 2 : 3;
         assert_int_equal(
             status_of(call((enum delivery_script)script, "78", "5", words, NULL, count), NULL),
             DELIVERY_STATUS_WIPED);
@@ -416,6 +474,10 @@ int main(void)
         TEST(what_is_parked_again_is_passed_over),
         TEST(what_was_trimmed_does_not_come_back_when_the_feed_is_read_again),
         TEST(an_inbox_that_overflows_is_emptied_and_stays_so_until_it_is_cleared),
+        TEST(a_list_lives_so_long_from_its_first_entry_whatever_comes_behind_it),
+        TEST(a_list_of_which_something_was_acknowledged_lives_as_long_again),
+        TEST(a_list_from_before_lists_had_an_end_is_given_one),
+        TEST(an_inbox_whose_time_is_over_must_resync_until_it_is_cleared),
         TEST(a_young_device_without_a_record_begins_empty),
         TEST(an_old_device_without_a_record_must_resync),
         TEST(a_record_of_another_epoch_counts_as_none),
