@@ -230,20 +230,41 @@ static void wait_for_room(struct device *device, struct delivery_event *event)
     device->hub->port->park_soon(device, full ? 0 : delay_ms);
 }
 
+static bool can_send_at_once(const struct device *device)
+{
+    return device->state == DEVICE_LIVE && device->waiting.count == 0 && device_room(device) > 0 &&
+           device->hub->port->can_send(device);
+}
+
 void device_deliver(struct device *device, struct delivery_event *event)
 {
-    const struct device_port *port = device->hub->port;
     if (event->mode == DELIVERY_RESYNC)
         device_demand_resync(device);
     if (event->mode == DELIVERY_RESYNC || !takes(device, event))
         return;
-    port->hold(&event->ref);
+    device->hub->port->hold(&event->ref);
     device->tail++;
-    if (device->state == DEVICE_LIVE && device->waiting.count == 0 && device_room(device) > 0 &&
-        port->can_send(device))
+    if (can_send_at_once(device))
         device_send_place(device, &event->ref, delivery_event_json(event));
     else
         wait_for_room(device, event);
+}
+
+void device_pass_by(struct device *device)
+{
+    device->passed_by_ms = device->hub->port->now_ms();
+}
+
+bool device_offer(struct device *device, struct delivery_event *event)
+{
+    if (!can_send_at_once(device) || !takes(device, event)) {
+        device_pass_by(device);
+        return false;
+    }
+    device->hub->port->hold(&event->ref);
+    device->tail++;
+    device_send_place(device, &event->ref, delivery_event_json(event));
+    return true;
 }
 
 /* --- the connection --- */

@@ -136,6 +136,7 @@ struct device {
     bool removed;  /* it was deleted: takes nothing more */
     bool is_dirty, is_windowed; /* on the lists of delivery_park */
     int64_t park_at_ms;
+    int64_t passed_by_ms; /* when an event of a pulled chat last passed it by, monotonic */
     int64_t
         sends_full_us; /* its token bucket: when it will be full again, monotonic (delivery_send.c) */
     struct device *next_dirty, *next_windowed;
@@ -159,6 +160,10 @@ void device_give_up_waiting(
 
 /* --- from the fan-out --- */
 void device_deliver(struct device *device, struct delivery_event *event);
+/* An event of a pulled chat that this device watches: it goes out at once, and is from then on like any other, or it passes
+ * the device by (false), which is not owed it. */
+bool device_offer(struct device *device, struct delivery_event *event);
+void device_pass_by(struct device *device); /* it watches a pulled chat and is not sent its event */
 void device_remove(struct device *device); /* the device was deleted; its connection must be gone */
 
 /* --- from the inbox and the log --- */

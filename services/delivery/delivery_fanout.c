@@ -1,13 +1,19 @@
-/* Recipients of event n are the members at n. What is not connected is reached through the round of delivery_park. */
+/* Recipients of event n are the members at n. What is not connected is reached through the round of delivery_park.
+ *
+ * A chat of more than limits.pushed_members is pulled: its events go to the devices that watch it, if they can go at once; the
+ * other connected members are told how far it is now and then (delivery_heads.h), and nothing waits for anybody. But who is
+ * added, removed or given another role gets that event like that of a smaller chat. */
 #include "services/delivery/delivery_fanout.h"
 
 #include <assert.h>
 
 #include "services/delivery/delivery_cursor.h"
+#include "services/delivery/delivery_heads.h"
 #include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_park.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_rosters.h"
+#include "services/delivery/delivery_watch.h"
 #include "shared/base/metrics.h"
 
 static struct metric events_total = {.name = "parley_delivery_events_total",
@@ -18,6 +24,10 @@ static struct metric again_total = {.name = "parley_delivery_events_read_again_t
                                     .labels = "",
                                     .help = "Events that were read again to be parked.",
                                     .kind = METRIC_COUNTER};
+static struct metric pulled_total = {.name = "parley_delivery_pulled_events_total",
+                                     .labels = "",
+                                     .help = "Events of chats that are pulled.",
+                                     .kind = METRIC_COUNTER};
 
 /* While nothing can be parked, who has no connection is not even remembered. */
 static void to_user(struct delivery_service *service, int64_t user_id, struct delivery_event *event)
@@ -46,10 +56,53 @@ static void count(const struct delivery_event *event)
 {
     metrics_register(&events_total);
     metrics_register(&again_total);
+    metrics_register(&pulled_total);
     if (event->mode == DELIVERY_PARK_ONLY)
         metric_add(&again_total, 1);
     else if (event->mode != DELIVERY_RESYNC)
         metric_add(&events_total, 1);
+}
+
+static void push(struct delivery_service *service, struct delivery_event *event,
+                 const struct delivery_roster *roster)
+{
+    for (size_t i = 0; i < roster->span_count; i++)
+        if (delivery_span_covers(&roster->spans[i], event->ref.seq))
+            to_user(service, roster->spans[i].user_id, event);
+}
+
+static void offer(struct device *device, struct delivery_event *event,
+                  struct delivery_roster *roster)
+{
+    int64_t user_id = device->user->user_id;
+    if (user_id == event->subject_id)
+        return; /* it has it already */
+    if (delivery_roster_has(roster, user_id, event->ref.seq))
+        (void)device_offer(device, event);
+    else
+        device_pass_by(device);
+}
+
+static void offer_to_watchers(struct delivery_service *service, struct delivery_event *event,
+                              struct delivery_roster *roster)
+{
+    const struct delivery_watching *watching =
+        delivery_watch_first(service->watch, event->ref.chat_id);
+    for (; watching != NULL; watching = watching->next)
+        if (watching->connection->device != NULL)
+            offer(watching->connection->device, event, roster);
+}
+
+static void pull(struct delivery_service *service, struct delivery_event *event,
+                 struct delivery_roster *roster)
+{
+    metric_add(&pulled_total, 1);
+    if (event->mode != DELIVERY_PARK_ONLY)
+        delivery_heads_note(service->heads, event->ref.chat_id, event->ref.seq);
+    if (event->subject_id != 0)
+        to_user(service, event->subject_id, event);
+    if (event->mode == DELIVERY_NORMAL || event->mode == DELIVERY_LIVE_ONLY)
+        offer_to_watchers(service, event, roster);
 }
 
 void delivery_fanout_event(struct delivery_service *service, struct delivery_event *event)
@@ -57,15 +110,17 @@ void delivery_fanout_event(struct delivery_service *service, struct delivery_eve
     const struct delivery_ref *ref = &event->ref;
     count(event);
     delivery_rosters_apply(service->rosters, event);
-    const struct delivery_roster *roster =
+    struct delivery_roster *roster =
         delivery_rosters_find(service->rosters, ref->chat_id, ref->seq);
     assert(roster != NULL);
     if (event->mode != DELIVERY_PARK_ONLY)
         delivery_live_event(service, event, roster);
-    for (size_t i = 0; i < roster->span_count; i++)
-        if (delivery_span_covers(&roster->spans[i], ref->seq))
-            to_user(service, roster->spans[i].user_id, event);
-    if (event->mode == DELIVERY_LIVE_ONLY)
+    bool is_pulled = delivery_roster_members_at(roster, ref->seq) > (size_t)limits.pushed_members;
+    if (is_pulled)
+        pull(service, event, roster);
+    else
+        push(service, event, roster);
+    if (event->mode == DELIVERY_LIVE_ONLY || (is_pulled && event->subject_id == 0))
         delivery_cursor_release(service->cursor, ref->partition, ref->offset);
     else
         delivery_park_event(service->park, event);

@@ -65,11 +65,12 @@ static void add_limits(void)
         const char *name;
         const int64_t *value;
     } told[] = {
-        LIMIT(max_frame_bytes),     LIMIT(max_text_bytes),      LIMIT(max_client_id_bytes),
-        LIMIT(max_op_id_bytes),     LIMIT(window_events),       LIMIT(max_inbox_events),
-        LIMIT(max_inbox_days),      LIMIT(sends_per_second),    LIMIT(sends_burst),
-        LIMIT(max_sends_in_flight), LIMIT(max_watched_chats),   LIMIT(max_followed_users),
-        LIMIT(typing_ms),           LIMIT(live_ops_per_second), LIMIT(live_ops_burst),
+        LIMIT(max_frame_bytes),    LIMIT(max_text_bytes),      LIMIT(max_client_id_bytes),
+        LIMIT(max_op_id_bytes),    LIMIT(window_events),       LIMIT(max_inbox_events),
+        LIMIT(max_inbox_days),     LIMIT(pushed_members),      LIMIT(sends_per_second),
+        LIMIT(sends_burst),        LIMIT(max_sends_in_flight), LIMIT(max_watched_chats),
+        LIMIT(max_followed_users), LIMIT(typing_ms),           LIMIT(live_ops_per_second),
+        LIMIT(live_ops_burst),
     };
 #undef LIMIT
     buffer_append_string(&frame, ",\"limits\":{");
@@ -176,5 +177,13 @@ void delivery_frames_presence(struct connection *connection, int64_t user_id, bo
         add_name("last_seen");
         json_write_time(&frame, last_seen_ms);
     }
+    send_frame(connection);
+}
+
+void delivery_frames_head(struct connection *connection, int64_t chat_id, int64_t seq)
+{
+    begin("head");
+    add_id("chat", chat_id);
+    add_number("seq", seq);
     send_frame(connection);
 }

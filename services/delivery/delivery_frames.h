@@ -16,6 +16,7 @@ void delivery_frames_ok_send(struct connection *connection, struct text id, int6
 void delivery_frames_error(struct connection *connection, struct text id, enum problem problem,
                            const char *detail, int64_t retry_after_s);
 void delivery_frames_pong(struct connection *connection, struct text id);
+void delivery_frames_head(struct connection *connection, int64_t chat_id, int64_t seq);
 void delivery_frames_receipt(struct connection *connection, int64_t chat_id, int64_t user_id,
                              int64_t delivered, int64_t read); /* 0: not told */
 void delivery_frames_typing(struct connection *connection, int64_t chat_id, int64_t user_id,

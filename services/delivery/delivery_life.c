@@ -9,6 +9,7 @@
 #include "services/delivery/delivery_cursor.h"
 #include "services/delivery/delivery_feed.h"
 #include "services/delivery/delivery_flush.h"
+#include "services/delivery/delivery_heads.h"
 #include "services/delivery/delivery_inbox.h"
 #include "services/delivery/delivery_park.h"
 #include "services/delivery/delivery_people.h"
@@ -77,6 +78,7 @@ static void make_parts(struct delivery_service *service)
     service->people =
         delivery_people_create(&service->hub, (size_t)delivery_settings.max_cached_users);
     service->rosters = delivery_rosters_create(service, on_rosters_loaded, service);
+    service->heads = delivery_heads_create(service);
     service->park = delivery_park_create(service, &service->hub);
     service->contents = delivery_contents_create(service);
     service->recovery = delivery_recovery_create(service);
@@ -206,6 +208,7 @@ void delivery_life_stop(void *context)
     delivery_contents_destroy(&service->contents);
     delivery_park_destroy(&service->park);
     delivery_revocation_destroy(&service->revocation);
+    delivery_heads_destroy(&service->heads);
     delivery_people_destroy(&service->people);
     delivery_rosters_destroy(&service->rosters);
     delivery_ws_destroy(&service->ws);

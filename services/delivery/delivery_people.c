@@ -15,7 +15,8 @@ struct delivery_people {
     struct delivery_user *users;
     struct device *devices;
     struct delivery_user *newest, *oldest;
-    size_t connected_users;
+    struct delivery_user **connected;
+    size_t connected_count, connected_capacity;
     size_t max_idle_users;
 };
 
@@ -97,7 +98,7 @@ static void forget_some(struct delivery_people *people)
 {
     for (int tries = 0; tries < EVICT_TRIES; tries++) {
         struct delivery_user *user = people->oldest;
-        if (HASH_COUNT(people->users) - people->connected_users <= people->max_idle_users)
+        if (HASH_COUNT(people->users) - people->connected_count <= people->max_idle_users)
             return;
         if (is_forgettable(user))
             forget_user(people, user);
@@ -196,10 +197,29 @@ void delivery_people_remove(struct delivery_people *people, struct device *devic
     delivery_people_let_go(people, device);
 }
 
+static void add_connected(struct delivery_people *people, struct delivery_user *user)
+{
+    if (people->connected_count == people->connected_capacity) {
+        people->connected_capacity =
+            people->connected_capacity == 0 ? 64 : people->connected_capacity * 2;
+        people->connected =
+            mem_resize(people->connected, people->connected_capacity * sizeof *people->connected);
+    }
+    user->connected_at = people->connected_count;
+    people->connected[people->connected_count++] = user;
+}
+
+static void drop_connected(struct delivery_people *people, const struct delivery_user *user)
+{
+    struct delivery_user *last = people->connected[--people->connected_count];
+    people->connected[user->connected_at] = last;
+    last->connected_at = user->connected_at;
+}
+
 void delivery_people_connected(struct delivery_people *people, struct device *device)
 {
     if (device->user->connected++ == 0)
-        people->connected_users++;
+        add_connected(people, device->user);
     touch(people, device->user);
 }
 
@@ -207,7 +227,19 @@ void delivery_people_disconnected(struct delivery_people *people, struct device 
 {
     assert(device->user->connected > 0);
     if (--device->user->connected == 0)
-        people->connected_users--;
+        drop_connected(people, device->user);
+}
+
+size_t delivery_people_connected_count(const struct delivery_people *people)
+{
+    return people->connected_count;
+}
+
+struct delivery_user *delivery_people_connected_user(const struct delivery_people *people,
+                                                     size_t place)
+{
+    assert(place < people->connected_count);
+    return people->connected[place];
 }
 
 void delivery_people_each(struct delivery_people *people, delivery_people_visit visit,
@@ -230,6 +262,7 @@ void delivery_people_destroy(struct delivery_people **people)
         return;
     while ((*people)->oldest != NULL)
         forget_user(*people, (*people)->oldest);
+    mem_free((*people)->connected);
     mem_free(*people);
     *people = NULL;
 }

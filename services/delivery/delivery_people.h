@@ -24,10 +24,11 @@ struct delivery_user {
     struct device *devices;
     struct delivery_pair *first_pair, *last_pair;
     struct delivery_user *newer, *older; /* in the order of last use */
-    uint32_t connected;
-    uint8_t flags;  /* enum user_flag; of a connected user they are current */
-    bool loaded;    /* all devices are known */
-    bool is_chosen; /* while a request for devices is put together */
+    uint32_t connected;                  /* devices */
+    size_t connected_at;                 /* its place among the connected users */
+    uint8_t flags;                       /* enum user_flag; of a connected user they are current */
+    bool loaded;                         /* all devices are known */
+    bool is_chosen;                      /* while a request for devices is put together */
     UT_hash_handle hh;
 };
 
@@ -58,5 +59,10 @@ typedef void (*delivery_people_visit)(void *context, struct device *device);
 void delivery_people_each(struct delivery_people *people, delivery_people_visit visit,
                           void *context);
 size_t delivery_people_device_count(const struct delivery_people *people);
+
+/* The users with a connection, in no order: when one goes, the last takes their place. */
+size_t delivery_people_connected_count(const struct delivery_people *people);
+struct delivery_user *delivery_people_connected_user(const struct delivery_people *people,
+                                                     size_t place);
 
 #endif

@@ -19,6 +19,7 @@ struct delivery_service {
     struct delivery_inbox *inbox;
     struct delivery_people *people;
     struct delivery_rosters *rosters;
+    struct delivery_heads *heads;
     struct delivery_park *park;
     struct delivery_contents *contents;
     struct delivery_feed *feed;

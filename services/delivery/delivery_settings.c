@@ -50,6 +50,9 @@ static const struct setting items[] = {
     NUMBER(receipts_interval_ms, "500", 10, 10000,
            "Milliseconds for which delivered watermarks are gathered."),
     NUMBER(max_queued_receipts, "262144", 16, 10000000, "Watermarks that wait to be written."),
+    NUMBER(
+        heads_interval_ms, "1000", 10, 60000,
+        "Milliseconds for which the news of a chat that is pulled are gathered for its members."),
     NUMBER(changes_poll_ms, "300", 10, 10000,
            "Milliseconds between two looks at the user daemon's changes."),
     NUMBER(max_watches, "1000000", 16, 100000000, "Chats that connections watch, all together."),

@@ -24,6 +24,7 @@ struct delivery_settings {
     int64_t max_feed_queue;
     int64_t receipts_interval_ms;
     int64_t max_queued_receipts;
+    int64_t heads_interval_ms;
     int64_t changes_poll_ms;
     int64_t max_watches;
     int64_t max_role_questions;

@@ -47,13 +47,16 @@ static bool are_all_theirs(struct watch_question *question, const struct chat_ro
 static void watch(struct watch_question *question)
 {
     struct connection *connection = question->connection;
-    bool is_last = question->number == connection->watch_questions;
-    if (!is_last || connection->state != CONNECTION_OPEN ||
-        delivery_watch_replace(question->service->watch, connection, question->chats,
-                               question->count))
-        answer(question, PROBLEM_NONE, NULL);
-    else
+    bool is_current =
+        question->number == connection->watch_questions && connection->state == CONNECTION_OPEN;
+    if (is_current && !delivery_watch_replace(question->service->watch, connection, question->chats,
+                                              question->count)) {
         answer(question, PROBLEM_UNAVAILABLE, "Too many chats are being watched.");
+        return;
+    }
+    if (is_current)
+        device_pass_by(connection->device); /* what came before of large chats has */
+    answer(question, PROBLEM_NONE, NULL);
 }
 
 static void on_roles(void *context, const struct chat_role_answer *answers)

@@ -54,6 +54,7 @@ struct limits {
     int64_t max_page;                 /* 200 */
     int64_t max_members;              /* of a group: 1000 */
     int64_t max_channel_members;      /* of a channel: 100000 */
+    int64_t pushed_members;           /* chats with more are pulled: 1000 */
     int64_t max_chats_per_user;       /* 2000 */
     int64_t max_devices_per_user;     /* 32 */
     int64_t max_blocks_per_user;      /* 1000 */

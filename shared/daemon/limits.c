@@ -16,6 +16,8 @@
     X(max_page, "200", 1, 1000, "Items of a page at most.")                                        \
     X(max_members, "1000", 2, 4096, "Members of a group.")                                         \
     X(max_channel_members, "100000", 2, 500000, "Members of a channel.")                           \
+    X(pushed_members, "1000", 1, 500000,                                                           \
+      "Members up to which a chat's events are pushed to every device; larger chats are pulled.")  \
     X(max_chats_per_user, "2000", 1, 4096, "Chats of which one user is a member.")                 \
     X(max_devices_per_user, "32", 1, 128, "Devices of one user.")                                  \
     X(max_blocks_per_user, "1000", 1, 100000, "Users that one user may block.")                    \

@@ -6,7 +6,10 @@
  *   - on one connection a chat's seqs rise, and n counts up by one;
  *   - what the cursor has passed is acknowledged, or in the inbox, or the next connection will be told to resync;
  *   - when all has calmed down, every event was acknowledged, or followed by a resync, and so was each demand for one;
- *   - where a trace says that an event is, there it is. */
+ *   - where a trace says that an event is, there it is.
+ *
+ * Chats are pulled for a while, and pushed again: what is pulled is owed to nobody, but what the device takes of it keeps the
+ * order, the numbers and the cursor right like all the rest. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,8 +35,9 @@
 
 struct known_event {
     struct delivery_ref ref;
-    bool covered; /* acknowledged, gone, or older than a resync */
+    bool covered; /* acknowledged, gone, older than a resync, or pulled */
     bool gone;
+    bool is_pulled;
 };
 
 struct fake_redis {
@@ -68,6 +72,8 @@ static struct world {
     int64_t positions[PARTITIONS]; /* of the feed as this process has read it */
     int64_t reread[PARTITIONS];
     int64_t seqs[CHATS];
+    bool is_pulled[CHATS];
+    int offers_taken, offers_passed_by;
     struct fake_redis redis, snapshot;
     bool wiped, rewritten;
     bool fresh; /* the device is younger than this Redis */
@@ -554,8 +560,25 @@ static void append_event(void)
     uint32_t partition = (uint32_t)chat % PARTITIONS;
     int64_t offset = ++w.heads[partition];
     struct known_event *event = &w.events[w.event_count];
-    *event = (struct known_event){.ref = {chat, ++w.seqs[chat], offset, partition, 1}};
+    if (one_in(20))
+        w.is_pulled[chat] = !w.is_pulled[chat];
+    *event = (struct known_event){.ref = {chat, ++w.seqs[chat], offset, partition, 1},
+                                  .covered = w.is_pulled[chat],
+                                  .is_pulled = w.is_pulled[chat]};
     w.by_partition[partition][offset - 1] = w.event_count++;
+}
+
+/* The device watches now and then: what comes meanwhile is offered to it, but not what is read again for the absent. */
+static void offer(struct delivery_event *event, enum delivery_mode mode)
+{
+    if (mode == DELIVERY_PARK_ONLY || one_in(5))
+        return;
+    int64_t n = w.device->n_sent;
+    bool is_taken = device_offer(w.device, event);
+    assert_int_equal(w.device->n_sent, n + is_taken);
+    assert_int_equal(w.device->passed_by_ms == w.now_ms, !is_taken);
+    w.offers_taken += is_taken;
+    w.offers_passed_by += !is_taken;
 }
 
 static void deliver(uint32_t partition, int64_t offset, enum delivery_mode mode)
@@ -571,7 +594,11 @@ static void deliver(uint32_t partition, int64_t offset, enum delivery_mode mode)
         delivery_cursor_hold(w.cursor, partition, offset);
     else
         delivery_cursor_begin(w.cursor, partition, offset);
-    device_deliver(w.device, shared);
+    w.device->passed_by_ms = 0;
+    if (event->is_pulled)
+        offer(shared, mode);
+    else
+        device_deliver(w.device, shared);
     delivery_cursor_release(w.cursor, partition, offset);
     delivery_event_drop(&shared);
 }
@@ -894,7 +921,7 @@ static void finish(void)
 static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state)
 {
     (void)state;
-    int verdicts[3] = {0}, resyncs = 0, demands = 0;
+    int verdicts[3] = {0}, resyncs = 0, demands = 0, taken = 0, passed_by = 0;
     int traces[DEVICE_TRACE_RESYNC + 1] = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         memset(&w, 0, sizeof w);
@@ -913,6 +940,8 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
             traces[i] += w.traces[i];
         resyncs += w.resyncs;
         demands += w.demands;
+        taken += w.offers_taken;
+        passed_by += w.offers_passed_by;
     }
     assert_true(verdicts[DEVICE_RESUMED] > SEEDS); /* the walk went everywhere */
     assert_true(verdicts[DEVICE_INBOX] > SEEDS);
@@ -920,6 +949,8 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
     assert_true(demands > SEEDS);
     for (int i = 0; i <= DEVICE_TRACE_RESYNC; i++)
         assert_true(traces[i] > SEEDS);
+    assert_true(taken > SEEDS);
+    assert_true(passed_by > SEEDS);
 }
 
 int main(void)
