@@ -5,6 +5,7 @@
 #include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_people.h"
 #include "services/delivery/delivery_rosters.h"
+#include "services/delivery/delivery_watch.h"
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
@@ -230,24 +231,46 @@ static void tell_user(struct delivery_receipts *receipts, int64_t user_id,
                                     moved->delivered, read);
 }
 
-/* May this member be told? Of one's own watermarks only `read` is news: that one has read it on another device. The others
- * are told of nothing that they may not see. */
-static bool is_news_for(int64_t user_id, const struct chat_receipt *moved)
+/* Of a chat that is pulled. */
+static void tell_watchers(struct delivery_receipts *receipts, struct delivery_roster *roster,
+                          const struct chat_receipt *moved)
 {
-    return user_id == moved->user_id ? moved->read > 0 : (moved->flags & USER_HIDES_READS) == 0;
+    const struct delivery_watching *watching =
+        delivery_watch_first(receipts->service->watch, moved->chat_id);
+    for (; watching != NULL; watching = watching->next) {
+        const struct device *device = watching->connection->device;
+        if (device != NULL && device_is_ready(device) && device->user->user_id != moved->user_id &&
+            delivery_roster_has(roster, device->user->user_id, INT64_MAX))
+            delivery_frames_receipt(device->connection, moved->chat_id, moved->user_id,
+                                    moved->delivered, moved->read_shown);
+    }
 }
 
-static void tell(struct delivery_receipts *receipts, const struct chat_receipt *moved)
+static void tell_others(struct delivery_receipts *receipts, struct delivery_roster *roster,
+                        const struct chat_receipt *moved)
 {
-    const struct delivery_roster *roster =
-        delivery_rosters_peek(receipts->service->rosters, moved->chat_id);
-    if (roster == NULL || roster->member_count > TOLD_MEMBERS_MAX)
-        return;
     for (size_t i = 0; i < roster->span_count; i++) {
         const struct chat_span *span = &roster->spans[i];
-        if (span->to_seq == 0 && is_news_for(span->user_id, moved))
+        if (span->to_seq == 0 && span->user_id != moved->user_id)
             tell_user(receipts, span->user_id, moved);
     }
+}
+
+/* One's own `read` is news to one's other devices, whatever the chat: that one has read it on another device. The others
+ * are told of nothing that they may not see. */
+static void tell(struct delivery_receipts *receipts, const struct chat_receipt *moved)
+{
+    struct delivery_roster *roster =
+        delivery_rosters_peek(receipts->service->rosters, moved->chat_id);
+    if (moved->read > 0)
+        tell_user(receipts, moved->user_id, moved);
+    if ((moved->flags & USER_HIDES_READS) != 0 || roster == NULL ||
+        roster->member_count > TOLD_MEMBERS_MAX)
+        return;
+    if (roster->member_count > (size_t)limits.pushed_members)
+        tell_watchers(receipts, roster, moved);
+    else
+        tell_others(receipts, roster, moved);
 }
 
 void delivery_receipts_publish(struct delivery_receipts *receipts, const struct chat_receipt *moved,

@@ -345,6 +345,33 @@ def test_a_large_chat_is_deleted_in_pieces(town):
 
 # --- receipts ---
 
+def test_receipts_go_to_who_watches_and_to_the_readers_own_devices(crowd):
+    _, (ann, bob, cid, *_), chat = crowd
+    seq = ann.say(chat, "read this")["seq"]
+    watcher, other = watching(ann, chat), present(cid)
+    phone, tablet = present(bob), present(bob.on_another_device())
+    phone.op({"op": "read", "id": "r", "chat": chat, "seq": seq})
+    phone.expect("ok", id="r")
+    watcher.expect("receipt", chat=chat, user=bob.id, read=seq)
+    tablet.expect("receipt", chat=chat, user=bob.id, read=seq)
+    other.silent(NEVER_S)
+    assert [frame for frame in other.log if frame["op"] == "receipt"] == []
+
+
+def test_in_a_crowd_nobody_is_told_who_has_read_but_the_readers_own_devices(town):
+    ann, bob = town.people("ann", "bob")
+    chat = ann.group(bob, kind="channel")
+    put_strangers(town.parley, chat, 150)
+    watcher, phone, tablet = watching(ann, chat), watching(bob, chat), present(bob.on_another_device())
+    seq = ann.say(chat, "read this")["seq"]
+    phone.event(seq=seq)
+    bob.put(f"/v1/chats/{chat}/receipts", {"read": seq})
+    for own in (phone, tablet):
+        own.expect("receipt", chat=chat, user=bob.id, read=seq)
+    watcher.silent(NEVER_S)
+    assert [frame for frame in watcher.log if frame["op"] == "receipt" and frame["user"] == bob.id] == []
+
+
 def test_a_head_moves_no_watermark_and_a_watchers_ack_does(crowd):
     _, (ann, bob, cid, *_), chat = crowd
     his, hers = watching(bob, chat), present(cid)

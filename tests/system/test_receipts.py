@@ -200,6 +200,18 @@ def test_reading_on_the_websocket_is_the_same(three):
     assert receipts(ann, chat)[bob.id] == (5, 5)
 
 
+@pytest.mark.parametrize("way", ["rest", "websocket"])
+def test_what_one_device_reads_the_others_learn(three, way):
+    _, bob, chat = three
+    phone, tablet = bob.online(auto_ack=True), bob.on_another_device().online(auto_ack=True)
+    if way == "rest":
+        bob.put(f"/v1/chats/{chat}/receipts", {"read": 4})
+    else:
+        phone.op({"op": "read", "chat": chat, "seq": 4})
+    tablet.wait(lambda: tablet.take_first("receipt", {"chat": chat, "user": bob.id, "read": 4}), "a receipt")
+    assert item_of(bob, chat)["unread"] == 1
+
+
 @pytest.mark.parametrize("code, change", [
     ("bad_request", {"seq": 6}), ("bad_request", {"seq": 0}), ("bad_request", {"seq": "1"}),
     ("bad_request", {"seq": None}), ("bad_request", {"chat": 7}), ("bad_request", {"up_to": 1}),
