@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import secrets
+import signal
 import sys
 import threading
 import time
@@ -97,11 +98,24 @@ class BenchParley(Parley):
         finally:
             connection.close()
 
-    def chat(self, *people):
+    def chat(self, *people, kind=None):
         """A chat of these, the first its owner: direct for two."""
-        kind = "direct" if len(people) == 2 else "group"
+        kind = kind or ("direct" if len(people) == 2 else "group")
         body = {"kind": kind, "members": [str(user) for user, _ in people[1:]]}
         return self.call(people[0][1], "POST", "/v1/chats", body)["id"]
+
+    def add_strangers(self, chat, count):
+        """So many readers without accounts, from the beginning on, past the log: as if they had been in its first change."""
+        self.psql(f"""
+            create temporary table stranger as select n * 1000003::bigint as id from generate_series(1, {count}) n;
+            insert into metadata.member (chat_id, user_id, role, since_version) select {chat}, id, 1, 1 from stranger;
+            update metadata.chat set member_count = member_count + {count} where chat_id = {chat};
+            insert into chat.member (partition, chat_id, user_id, from_seq, role)
+            select c.partition, c.chat_id, s.id, 1, 1 from chat.chat c, stranger s where c.chat_id = {chat};
+            analyze chat.member;
+        """)
+        for name in ("chat", "delivery"):  # they may remember the few that there were
+            self.kill(name, signal.SIGTERM)
 
     def chats(self, groups):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:

@@ -134,6 +134,31 @@ def group_50(bench):
     return {"value": report["deliveries_per_s"], "cpu": cpu, "details": latencies(report)}
 
 
+CHANNEL, WATCHERS = 100_000, 100
+CHANNEL_RATE = 100  # so low that nobody falls behind: a watcher that does is not sent what it has missed
+
+
+def cost_of_a_send(bench, plan, **options):
+    """Of all parts together, in microseconds."""
+    report, cpu = bench.talk(plan, rate=CHANNEL_RATE, receivers=WATCHERS - 1, **options)
+    return sum(us_per_message(report, cpu).values()), cpu, report
+
+
+def channel_100k(bench):
+    """What a send to a channel of a hundred thousand costs, of whom a hundred have it open, over one to a group of a hundred."""
+    def make():
+        people = bench.parley.people(WATCHERS)
+        group, channel = bench.parley.chat(*people, kind="group"), bench.parley.chat(*people, kind="channel")
+        bench.parley.add_strangers(channel, CHANNEL - WATCHERS)
+        tokens = [token for _, token in people]
+        return bench.plan("group_100", tokens, [(0, group)]), bench.plan("channel_100k", tokens, [(0, channel)]), channel
+    group_plan, channel_plan, channel = bench.once("channel", make)
+    group_us, _, _ = cost_of_a_send(bench, group_plan)
+    channel_us, cpu, report = cost_of_a_send(bench, channel_plan, watch=channel)
+    return {"value": channel_us / group_us, "cpu": cpu,
+            "details": {"group_us": round(group_us, 1), "channel_us": round(channel_us, 1), **latencies(report)}}
+
+
 def latencies(report):
     return {name: report[name] for name in ("p50_us", "p99_us", "p999_us", "max_us", "refused")}
 
@@ -317,6 +342,7 @@ ALL = [
     Workload("history_million", "times a short one", 1.2, history_million, False),
     Workload("search_million", "ms", None, search_million, False),
     Workload("sync_500", "times short ones", 1.2, sync_500, False),
+    Workload("channel_100k", "times a group of 100", 2, channel_100k, False),
     Workload("footprint", "MB", 40, footprint, False),
     Workload("start", "s", 3, start, False),
 ]

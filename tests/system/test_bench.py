@@ -55,7 +55,7 @@ def test_who_was_away_gets_what_waited(bench):
 
 TINY = {growth: {"WARM_S": 0, "RUN_S": 0.4, "SILENT_RATE": 100, "MEMBERS": 12, "DELIVERIES": 400, "SHORT": 30},
         workloads: {"PAIRS": 3, "CPU_RATE": 200, "IDLE": 20, "SETTLE_S": 0.2, "DRAINERS": 2, "FOLLOWERS": 12,
-                    "FOLLOWERS_EACH": 4, "ROUNDS": 1, "MEANWHILE_RATE": 100, "ALONE_S": 0.4},
+                    "FOLLOWERS_EACH": 4, "ROUNDS": 1, "MEANWHILE_RATE": 100, "ALONE_S": 0.4, "CHANNEL": 1500, "WATCHERS": 5},
         workload_log: {"PAGES": 5}}
 XS = {"latency_by_load": (100, 200), "cost_by_connections": (5, 20), "cost_by_members": (2, 6), "page_by_history": (100, 300),
       "drain_by_inbox": (20,), "sync_by_chats": (4, 8)}
@@ -121,6 +121,12 @@ def test_a_search_finds_the_frequent_word_and_the_rare_one(bench, tiny, monkeypa
     result = workload_log.search_million(bench)
     assert result["value"] == max(result["details"]["frequent_ms"], result["details"]["rare_ms"]) > 0
     assert result["details"]["bytes_per_message"] > 0
+
+
+def test_a_send_to_a_channel_is_held_against_one_to_a_group(bench, short):
+    result = workloads.channel_100k(bench)
+    assert [options.get("watch") is not None for options in short] == [False, True]
+    assert result["value"] == pytest.approx(result["details"]["channel_us"] / result["details"]["group_us"], rel=0.1)
 
 
 def test_the_front_door_lets_all_through(bench, short):

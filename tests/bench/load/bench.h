@@ -48,6 +48,9 @@ struct device_place {
     int64_t port;
 };
 
+/* Parley: the chat that every device has open before it is ready; NULL: none. */
+extern const char *device_watched_chat;
+
 bool device_choose_protocol(const char *name); /* `parley` or `xmpp`, for all; false: neither */
 /* Connects and authenticates. `token`, and the chat in which it writes (NULL: none), are borrowed. */
 struct device *device_connect(struct event_base *base, const struct device_place *place,

@@ -16,6 +16,7 @@
 #include "tests/bench/load/bench_device.h"
 
 struct device_events device_events;
+const char *device_watched_chat;
 const struct protocol *device_protocol = &protocol_parley;
 static struct device *dirty;
 

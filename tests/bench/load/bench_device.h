@@ -20,6 +20,7 @@ struct device {
     const uint8_t *chunk; /* what was read and wslay has not taken yet */
     size_t chunk_length;
     int64_t last_n, acked_n; /* Parley: events that came, and that were acknowledged */
+    int64_t inbox;           /* Parley: what its ready has said */
     int step;                /* XMPP: of its login */
     uint64_t sends;
     struct device *next_dirty;

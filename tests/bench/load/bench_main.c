@@ -32,6 +32,7 @@ static const char help[] =
     "  --bytes N         of a message's text (100)\n"
     "  --receivers N     other devices that each message goes to (1)\n"
     "  --at-once N       connections on their way (64)\n"
+    "  --watch CHAT      parley: every device has this chat open\n"
     "  --waiting N       xmpp, arrive: messages that wait for each device (0)\n"
     "  --hold            arrive: they stay until standard input ends\n"
     "  --follow USER     presence: who is followed; the plan's last device is theirs\n"
@@ -89,6 +90,7 @@ static bool read_options(int argc, char **argv, struct bench_options *options)
         {"bytes", NUMBER, &options->text_bytes},
         {"receivers", NUMBER, &options->receivers},
         {"at-once", NUMBER, &options->at_once},
+        {"watch", TEXT, &device_watched_chat},
         {"waiting", NUMBER, &options->waiting},
         {"hold", FLAG, &options->is_held},
         {"follow", TEXT, &options->follow},

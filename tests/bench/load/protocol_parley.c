@@ -60,12 +60,26 @@ static void take_event(struct device *device, const char *text, size_t length)
         put_ack(device);
 }
 
+static void become_ready(struct device *device)
+{
+    device->is_ready = true;
+    device_events.on_ready(device, device->inbox);
+}
+
 static void take_ready(struct device *device, const char *text, size_t length)
 {
     static const char inbox[] = "\"inbox\":";
+    char frame[128];
     const char *field = memmem(text, length, inbox, sizeof inbox - 1);
-    device->is_ready = true;
-    device_events.on_ready(device, field == NULL ? 0 : strtoll(field + sizeof inbox - 1, NULL, 10));
+    device->inbox = field == NULL ? 0 : strtoll(field + sizeof inbox - 1, NULL, 10);
+    if (device_watched_chat == NULL) {
+        become_ready(device);
+        return;
+    }
+    int frame_length =
+        snprintf(frame, sizeof frame, "{\"op\":\"watch\",\"id\":\"watch\",\"chats\":[\"%s\"]}",
+                 device_watched_chat);
+    device_say(device, frame, (size_t)frame_length);
 }
 
 static void take_presence(struct device *device, const char *text, size_t length)
@@ -86,6 +100,8 @@ static void on_text(struct device *device, const char *text, size_t length)
 {
     if (starts_with(text, length, "{\"op\":\"event\","))
         take_event(device, text, length);
+    else if (starts_with(text, length, "{\"op\":\"ok\",\"id\":\"watch\""))
+        become_ready(device);
     else if (starts_with(text, length, "{\"op\":\"ok\","))
         device_events.on_answer(device->index, true);
     else if (starts_with(text, length, "{\"op\":\"error\","))
