@@ -385,7 +385,7 @@ static void a_look_tells_the_place_of_an_event(void **state)
     assert_look(OLD, 10, (struct look){0, 1, 0});
     assert_look(OLD, 12, (struct look){0, 3, 0});
     assert_look(OLD, 13, (struct look){0, 0, 0});
-    simple(DELIVERY_SCRIPT_TRIM, OLD, "2", NULL, NULL);
+    simple(DELIVERY_SCRIPT_TRIM, OLD, "2", LIFE_MS, NULL);
     assert_look(OLD, 10, (struct look){0, 0, 0});
     assert_look(OLD, 12, (struct look){0, 1, 0});
 }
