@@ -7,14 +7,27 @@
 -- touched. A new version of a row whose page is full goes to another page, with new entries in the indexes; no indexed
 -- column ever changes, so where there is room the update is heap-only.
 alter table chat.event
-    add column edit_seq   bigint,  -- of the latest edit, whose row has the latest body; this one keeps the first
-    add column delete_seq bigint,  -- body and detail are null from then on, the columns beside this one too
-    add column reactions  integer; -- how many rows of chat.reaction it has
+    add column edit_seq      bigint,  -- of the latest edit, whose row has the latest body; this one keeps the first
+    add column delete_seq    bigint,  -- body, detail and edit_seq are null from then on, reactions too
+    add column edits         integer, -- how many there are
+    add column reactions     integer, -- how many rows of chat.reaction it has
+    add column previous_edit bigint;  -- of an edit: the seq of the edit before it
 comment on column chat.event.subject_id is
     'the user of a membership event; of an edit, a delete or a reaction the seq of the message';
 
--- The edits of a message. 6 is edit; no other event is in the index.
-create index event_edit on chat.event (partition, chat_id, subject_id, seq) where type = 6;
+-- From an edit back to the latest that is not above p_until; null when there is none. All edits of a message hang together
+-- like this, so that they are found by the primary key: an index of their own would have to be looked at for every message.
+create function chat.edit_until(p_partition integer, p_chat bigint, p_edit bigint, p_until bigint) returns bigint
+language plpgsql stable as $$
+declare
+    v_edit bigint := p_edit;
+begin
+    while v_edit > p_until loop
+        select e.previous_edit into v_edit from chat.event e
+        where e.partition = p_partition and e.chat_id = p_chat and e.seq = v_edit;
+    end loop;
+    return v_edit;
+end $$;
 
 -- The reactions that are on. The seq is that of the event: the order of reacting.
 create table chat.reaction (
@@ -50,21 +63,20 @@ $$;
 -- message, or is not for them to see. p_emoji: of a reaction; p_body: of an edit. Each reaction asks for itself, also a
 -- hundred to the same message: emojis are only counted for one that nobody reacts with yet.
 create function chat.target(p_user bigint, p_partition integer, p_chat bigint, p_seq bigint, p_emoji text, p_body text)
-returns table (is_there boolean, is_deleted boolean, sender_id bigint, detail_bytes integer, reactions integer,
-               emojis bigint, head_at_ms bigint, same_edit_seq bigint, same_edit_at_ms bigint, has_emoji boolean,
-               is_on boolean)
+returns table (is_there boolean, is_deleted boolean, sender_id bigint, edit_seq bigint, edits integer, detail_bytes integer, reactions integer,
+               emojis bigint, head_at_ms bigint, same_edit_at_ms bigint, has_emoji boolean, is_on boolean)
 language sql stable as $$
-    select true, m.delete_seq is not null, m.sender_id, octet_length(m.detail), m.reactions,
+    select true, m.delete_seq is not null, m.sender_id, m.edit_seq, m.edits, octet_length(m.detail), m.reactions,
            case when p_emoji is not null and m.reactions > 0 and not r.has_emoji then
                (select count(distinct o.emoji) from chat.reaction o
                 where o.partition = p_partition and o.chat_id = p_chat and o.target = p_seq) end,
            case when p_emoji is not null then
                (select h.at_ms from chat.event h where h.partition = p_partition and h.chat_id = p_chat
                 order by h.seq desc limit 1) end,
-           same.seq, same.at_ms, r.has_emoji, r.is_on
+           (select x.at_ms from chat.event x where x.partition = p_partition and x.chat_id = p_chat
+            and x.seq = m.edit_seq and x.body = p_body),
+           r.has_emoji, r.is_on
     from chat.event m
-    left join chat.event same on same.partition = p_partition and same.chat_id = p_chat and same.seq = m.edit_seq
-        and same.body = p_body
     cross join lateral (
         select exists (select from chat.reaction o where o.partition = p_partition and o.chat_id = p_chat
                        and o.target = p_seq and o.emoji = p_emoji) as has_emoji,

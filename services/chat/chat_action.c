@@ -122,7 +122,8 @@ static void write_action(struct chat_batch *batch, struct chat_item *item)
     write_event(batch, item);
     switch ((enum chat_event_type)item->message->type) {
     case CHAT_EVENT_EDIT:
-        add_row(batch, &batch->edits, item);
+        row = add_row(batch, &batch->edits, item);
+        batch->edits.numbers[EDIT_PREVIOUS][row] = item->action->target.edit_seq;
         break;
     case CHAT_EVENT_REACTION:
         row = add_row(batch, &batch->reactions, item);
@@ -151,6 +152,17 @@ static enum chat_right right_of(const struct chat_item *item)
     }
 }
 
+/* Its bounds: of the bytes of the message, and of how many edits a delete has to empty. */
+static enum problem judge_edit(const struct chat_batch *batch, const struct chat_item *item)
+{
+    const struct chat_target *target = &item->action->target;
+    if (item->message->body.length + (size_t)target->detail_bytes > CHAT_BODY_BYTES)
+        return PROBLEM_BAD_REQUEST;
+    bool is_one_more = target->same_edit_at_ms == 0;
+    return is_one_more && target->edits >= batch->limits.max_edits ? PROBLEM_CONFLICT
+                                                                   : PROBLEM_NONE;
+}
+
 static enum problem judge(const struct chat_batch *batch, const struct chat_item *item)
 {
     const struct chat_target *target = &item->action->target;
@@ -165,9 +177,8 @@ static enum problem judge(const struct chat_batch *batch, const struct chat_item
     problem = chat_rights_judge(item->state, member, right_of(item));
     if (problem != PROBLEM_NONE)
         return problem;
-    if (item->message->type == CHAT_EVENT_EDIT &&
-        item->message->body.length + (size_t)target->detail_bytes > CHAT_BODY_BYTES)
-        return PROBLEM_BAD_REQUEST;
+    if (item->message->type == CHAT_EVENT_EDIT)
+        return judge_edit(batch, item);
     if (item->message->type == CHAT_EVENT_REACTION && is_above_bounds(batch, item))
         return PROBLEM_CONFLICT;
     return PROBLEM_NONE;
@@ -179,9 +190,9 @@ static bool is_done_already(const struct chat_batch *batch, struct chat_item *it
 {
     const struct chat_target *target = &item->action->target;
     const struct chat_state *state = item->state;
-    if (item->message->type == CHAT_EVENT_EDIT && target->same_edit_seq != 0) {
-        item->outcome = (struct chat_outcome){PROBLEM_NONE, target->same_edit_seq,
-                                              target->same_edit_at_ms, true};
+    if (item->message->type == CHAT_EVENT_EDIT && target->same_edit_at_ms != 0) {
+        item->outcome =
+            (struct chat_outcome){PROBLEM_NONE, target->edit_seq, target->same_edit_at_ms, true};
         return true;
     }
     if (item->message->type == CHAT_EVENT_REACTION && item->action->is_on == target->is_on) {

@@ -27,6 +27,8 @@ static const char *refusal(const struct act *act, enum problem problem)
     bool is_reaction = act->message.type == CHAT_EVENT_REACTION;
     if (problem == PROBLEM_CONFLICT && is_reaction)
         return "The message was deleted, or has as many reactions as it may have.";
+    if (problem == PROBLEM_CONFLICT && act->message.type == CHAT_EVENT_EDIT)
+        return "The message was deleted, or edited as often as it may be.";
     if (problem == PROBLEM_CONFLICT)
         return "The message was deleted.";
     if (problem == PROBLEM_FORBIDDEN && act->message.type == CHAT_EVENT_EDIT)

@@ -23,7 +23,7 @@ struct chat_batch *chat_batch_create(struct chat_partitions *partitions,
     chat_table_init(&batch->spans, SPAN_NUMBERS, 0);
     chat_table_init(&batch->chats, CHAT_NUMBERS, 0);
     chat_table_init(&batch->fence, FENCE_NUMBERS, 0);
-    chat_table_init(&batch->edits, ACTION_NUMBERS, 0);
+    chat_table_init(&batch->edits, EDIT_NUMBERS, 0);
     chat_table_init(&batch->deletes, ACTION_NUMBERS, 0);
     chat_table_init(&batch->reactions, REACTION_NUMBERS, 1);
     batch->key_capacity = 64;

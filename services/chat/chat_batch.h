@@ -38,12 +38,13 @@ enum {
 };
 /* What is done to messages: edits, deletes and reactions begin with the same columns. */
 enum { ACTION_PARTITION, ACTION_CHAT, ACTION_TARGET, ACTION_SEQ, ACTION_NUMBERS };
+enum { EDIT_PREVIOUS = ACTION_NUMBERS, EDIT_NUMBERS }; /* seq of the edit before, or 0 */
 enum { REACTION_USER = ACTION_NUMBERS, REACTION_ON, REACTION_NUMBERS };
 enum { FENCE_PARTITION, FENCE_EPOCH, FENCE_BEFORE, FENCE_HEAD, FENCE_NUMBERS };
 
 struct chat_batch_limits {
-    size_t max_events, max_bytes;      /* a single item may exceed them */
-    int64_t max_reactions, max_emojis; /* of one message */
+    size_t max_events, max_bytes;                 /* a single item may exceed them */
+    int64_t max_edits, max_reactions, max_emojis; /* of one message */
 };
 
 struct chat_batch {

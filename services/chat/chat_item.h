@@ -37,10 +37,11 @@ struct chat_target {
     int64_t detail_bytes;
     int64_t reactions, emojis; /* how many; emojis is not counted (0) when this one is among them */
     int64_t head_at_ms;        /* of the chat */
-    int64_t same_edit_seq,
-        same_edit_at_ms; /* of the latest edit, when it wrote the same body; else 0 */
-    bool has_emoji;      /* somebody reacts with the same emoji */
-    bool is_on;          /* this user does */
+    int64_t edit_seq;          /* of the latest edit; 0: none */
+    int64_t edits;             /* how many */
+    int64_t same_edit_at_ms;   /* of the latest edit, when it wrote the same body; else 0 */
+    bool has_emoji;            /* somebody reacts with the same emoji */
+    bool is_on;                /* this user does */
 };
 
 /* What is done to a message, beside the struct chat_message that says to which. */

@@ -77,6 +77,7 @@ static struct chat_lane *create_lane(struct chat_service *service)
     struct chat_lane_options options = {
         .batch = {.max_events = (size_t)chat_settings.max_batch_events,
                   .max_bytes = (size_t)chat_settings.max_batch_bytes,
+                  .max_edits = limits.max_edits,
                   .max_reactions = limits.max_reactions,
                   .max_emojis = limits.max_emojis},
         .max_queue_events = (size_t)chat_settings.max_queue_events,

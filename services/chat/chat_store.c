@@ -25,11 +25,10 @@ struct question {
 };
 
 /* clang-format off */
-/* The message's row, and the reactions to it, by a row of `given`. */
-#define ROW_OF(given) \
-    "e.partition = " given ".partition and e.chat_id = " given ".chat_id and e.seq = " given ".target"
-#define REACTIONS_OF(given) \
-    "r.partition = " given ".partition and r.chat_id = " given ".chat_id and r.target = " given ".target"
+/* Of a row d that says which message: its row e, and the reactions r to it. Of a row i that says which edit: its row x. */
+#define ROW_OF_D       "e.partition = d.partition and e.chat_id = d.chat_id and e.seq = d.target"
+#define REACTIONS_OF_D "r.partition = d.partition and r.chat_id = d.chat_id and r.target = d.target"
+#define EDIT_OF_I      "x.partition = i.partition and x.chat_id = i.chat_id and x.seq = i.seq"
 /* clang-format on */
 
 /* clang-format off: a table */
@@ -54,38 +53,41 @@ static const struct pg_statement statements[] = {
      "on conflict (partition, chat_id) do update set history = excluded.history, version = "
      "excluded.version, "
      "blocked = excluded.blocked, deleted = excluded.deleted"},
-    {"edits", "update chat.event e set edit_seq = d.seq "
-              "from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) "
-              "d (partition, chat_id, target, seq) where " ROW_OF("d")},
+    {"edits", "with d as materialized (select * from unnest($1::bigint[], $2::bigint[], "
+              "$3::bigint[], $4::bigint[], $5::bigint[]) d (partition, chat_id, target, seq, "
+              "previous_edit)), "
+              "chained as (update chat.event x set previous_edit = i.previous_edit from d i "
+              "where i.previous_edit > 0 and " EDIT_OF_I ") "
+              "update chat.event e set edit_seq = d.seq, edits = coalesce(e.edits, 0) + 1 from d "
+              "where " ROW_OF_D},
     /* The content goes from the message and from all its edits: what is deleted is in the log no more (I19). */
-    {"deletes", "with d as materialized (select * from unnest($1::bigint[], $2::bigint[], "
-                "$3::bigint[], $4::bigint[]) d (partition, chat_id, target, seq)), "
-                "emptied as (update chat.event x set body = null from d "
-                "where x.partition = d.partition and x.chat_id = d.chat_id "
-                "and x.subject_id = d.target and x.type = 6), "
-                "taken_back as (delete from chat.reaction r using d where " REACTIONS_OF(
-                    "d") ") "
-                         "update chat.event e set body = null, detail = null, edit_seq = null, "
-                         "reactions = null, delete_seq = d.seq "
-                         "from d where " ROW_OF("d")},
+    {"deletes", "with recursive d as materialized (select * from unnest($1::bigint[], "
+                "$2::bigint[], $3::bigint[], $4::bigint[]) d (partition, chat_id, target, seq)), "
+                "i as (select d.partition, d.chat_id, e.edit_seq as seq from d join chat.event e "
+                "on " ROW_OF_D " where e.edit_seq is not null "
+                "union all select i.partition, i.chat_id, x.previous_edit from i "
+                "join chat.event x on " EDIT_OF_I " where x.previous_edit is not null), "
+                "emptied as (update chat.event x set body = null from i where " EDIT_OF_I "), "
+                "taken_back as (delete from chat.reaction r using d where " REACTIONS_OF_D ") "
+                "update chat.event e set body = null, detail = null, edit_seq = null, "
+                "reactions = null, delete_seq = d.seq from d where " ROW_OF_D},
     {"reactions",
-     "with d as materialized (select * from unnest($1::bigint[], $2::bigint[], "
+     "with g as materialized (select * from unnest($1::bigint[], $2::bigint[], "
      "$3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) "
-     "d (partition, chat_id, target, seq, user_id, is_on, emoji)), "
-     "added as (insert into chat.reaction (partition, chat_id, target, emoji, "
-     "user_id, seq) "
-     "select partition, chat_id, target, emoji, user_id, seq from d where is_on = 1), "
-     "taken_back as (delete from chat.reaction r using d where d.is_on = 0 "
-     "and " REACTIONS_OF(
-         "d") " and r.emoji = d.emoji and r.user_id = d.user_id) "
-              "update chat.event e set reactions = coalesce(e.reactions, 0) + c.change "
-              "from (select partition, chat_id, target, sum(2 * is_on - 1)::integer as change "
-              "from d group by partition, chat_id, target) c where " ROW_OF("c")},
+     "g (partition, chat_id, target, seq, user_id, is_on, emoji)), "
+     "added as (insert into chat.reaction (partition, chat_id, target, emoji, user_id, seq) "
+     "select partition, chat_id, target, emoji, user_id, seq from g where is_on = 1), "
+     "taken_back as (delete from chat.reaction r using g d where d.is_on = 0 "
+     "and " REACTIONS_OF_D " and r.emoji = d.emoji and r.user_id = d.user_id) "
+     "update chat.event e set reactions = coalesce(e.reactions, 0) + d.change "
+     "from (select partition, chat_id, target, sum(2 * is_on - 1)::integer as change "
+     "from g group by partition, chat_id, target) d where " ROW_OF_D},
     /* Under a key: the event. Of a target: what the one who acts may know of it. */
     {"known",
      "select k.ord - 1, e.seq, e.at_ms, e.type, e.subject_id, e.body, e.detail, "
-     "t.is_there, t.is_deleted, t.sender_id, t.detail_bytes, t.reactions, t.emojis, t.head_at_ms, "
-     "t.same_edit_seq, t.same_edit_at_ms, t.has_emoji, t.is_on "
+     "t.is_there, t.is_deleted, t.sender_id, t.edit_seq, t.edits, t.detail_bytes, t.reactions, "
+     "t.emojis, "
+     "t.head_at_ms, t.same_edit_at_ms, t.has_emoji, t.is_on "
      "from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], "
      "$7::text[]) "
      "with ordinality k (partition, chat_id, sender_id, target, client_id, emoji, body, ord) "
@@ -221,14 +223,15 @@ static struct chat_target target_of(const struct pg_result *result, int row)
         .is_there = pg_number(result, 0, row, 7) != 0,
         .is_deleted = pg_number(result, 0, row, 8) != 0,
         .sender_id = pg_number(result, 0, row, 9),
-        .detail_bytes = pg_number(result, 0, row, 10),
-        .reactions = pg_number(result, 0, row, 11),
-        .emojis = pg_number(result, 0, row, 12),
-        .head_at_ms = pg_number(result, 0, row, 13),
-        .same_edit_seq = pg_number(result, 0, row, 14),
-        .same_edit_at_ms = pg_number(result, 0, row, 15),
-        .has_emoji = pg_number(result, 0, row, 16) != 0,
-        .is_on = pg_number(result, 0, row, 17) != 0,
+        .edit_seq = pg_number(result, 0, row, 10),
+        .edits = pg_number(result, 0, row, 11),
+        .detail_bytes = pg_number(result, 0, row, 12),
+        .reactions = pg_number(result, 0, row, 13),
+        .emojis = pg_number(result, 0, row, 14),
+        .head_at_ms = pg_number(result, 0, row, 15),
+        .same_edit_at_ms = pg_number(result, 0, row, 16),
+        .has_emoji = pg_number(result, 0, row, 17) != 0,
+        .is_on = pg_number(result, 0, row, 18) != 0,
     };
 }
 

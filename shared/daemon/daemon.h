@@ -47,6 +47,7 @@ struct limits {
     int64_t max_client_id_bytes;      /* 128 */
     int64_t max_mentions;             /* 100 */
     int64_t max_attachments;          /* 10 */
+    int64_t max_edits;                /* of one message: 1000 */
     int64_t max_emoji_bytes;          /* of a reaction: 64 */
     int64_t max_emojis;               /* of one message: 50 */
     int64_t max_reactions;            /* to one message: 1000 */

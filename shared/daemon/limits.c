@@ -9,6 +9,7 @@
     X(max_client_id_bytes, "128", 1, 128, "Bytes of a message's client_id.")                       \
     X(max_mentions, "100", 0, 1000, "Users that one message may mention.")                         \
     X(max_attachments, "10", 0, 100, "Attachments of one message.")                                \
+    X(max_edits, "1000", 1, 10000, "Edits of one message.")                                        \
     X(max_emoji_bytes, "64", 1, 64, "Bytes of the emoji of a reaction.")                           \
     X(max_emojis, "50", 1, 100, "Different emojis that react to one message.")                     \
     X(max_reactions, "1000", 1, 2000, "Reactions to one message.")                                 \

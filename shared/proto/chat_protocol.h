@@ -31,8 +31,8 @@ enum chat_event_type {
  * sender and chat keep their order. Safe to send again: (sender, chat, client_id) gives the same seq for ever. What is
  * done to a message has no client_id of the client's: whoever asks makes one up at random and keeps it over its tries.
  * Of a message PROBLEM_BAD_REQUEST says that `target` is above the head, of an edit that body and detail together are too
- * long; PROBLEM_CONFLICT says that the key has another content, that the message was deleted, or of a reaction that there are
- * as many as there may be. A whole request is refused for what no asker should send. */
+ * long; PROBLEM_CONFLICT says that the key has another content, that the message was deleted, or of an edit or a reaction that there
+ * are as many as there may be. A whole request is refused for what no asker should send. */
 #define CHAT_MESSAGE_FIELDS(T, NUMBER, ID, TEXT, LIST, IDS) \
     ID(T, chat_id)                                          \
     ID(T, sender_id)                                        \

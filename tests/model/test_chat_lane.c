@@ -27,6 +27,7 @@ enum {
     MAX_SENDS = 100000,
     MAX_LOADS = 64,
     EMOJIS = 5,
+    MAX_EDITS = 3,
     MAX_EMOJIS = 3,
     MAX_REACTIONS = 6,
     ACTION_KEYS = 20
@@ -41,7 +42,7 @@ struct naive_event {
     int64_t emoji, on;  /* of a reaction */
 
     /* Of a message. */
-    int64_t edit_seq;
+    int64_t edit_seq, edits;
     bool is_deleted;
     bool reacts[USERS + 1][EMOJIS];
 };
@@ -172,8 +173,10 @@ static struct naive_event *naive_target(const struct chat_table *rows, size_t ro
 static void naive_edit(const struct chat_table *rows, size_t row)
 {
     struct naive_event *target = naive_target(rows, row);
+    assert_int_equal(rows->numbers[EDIT_PREVIOUS][row], target->edit_seq);
     assert_true(rows->numbers[ACTION_SEQ][row] > target->edit_seq);
     target->edit_seq = rows->numbers[ACTION_SEQ][row];
+    assert_true(++target->edits <= MAX_EDITS);
 }
 
 static void naive_react(const struct chat_table *rows, size_t row)
@@ -257,11 +260,13 @@ static struct chat_target naive_look_up(const struct chat_table *rows, size_t ro
         return target;
     target.is_there = true;
     target.is_deleted = message->is_deleted;
+    target.edit_seq = message->edit_seq;
+    target.edits = message->edits;
     target.sender_id = message->sender;
     count_reactions(message, &target.reactions, &target.emojis);
     if (message->edit_seq != 0 && rows->texts[KEY_BODY][row].data != NULL &&
         text_is(rows->texts[KEY_BODY][row], naive_at(chat, message->edit_seq)->body))
-        target.same_edit_seq = message->edit_seq;
+        target.same_edit_at_ms = 1;
     if (rows->texts[KEY_EMOJI][row].data == NULL)
         return target;
     int emoji = rows->texts[KEY_EMOJI][row].data[0] - 'a';
@@ -650,7 +655,8 @@ static void check_action(const struct send *send)
     } else if (outcome->problem == PROBLEM_CONFLICT && event == NULL && !target->is_deleted) {
         int64_t reactions, emojis;
         count_reactions(target, &reactions, &emojis);
-        assert_true(reactions >= MAX_REACTIONS || emojis >= MAX_EMOJIS);
+        assert_true(reactions >= MAX_REACTIONS || emojis >= MAX_EMOJIS ||
+                    target->edits == MAX_EDITS);
     }
 }
 
@@ -1048,7 +1054,7 @@ static void run(uint32_t with_seed, int failures, int steps)
     world.partitions.count = PARTITIONS;
     world.connected = world.lease_wanted = true;
     world.failures = failures;
-    struct chat_lane_options options = {.batch = {12, 2000, MAX_REACTIONS, MAX_EMOJIS},
+    struct chat_lane_options options = {.batch = {12, 2000, MAX_EDITS, MAX_REACTIONS, MAX_EMOJIS},
                                         .max_queue_events = 60,
                                         .max_queue_bytes = 100000,
                                         .max_cached_chats = 3,

@@ -11,7 +11,7 @@
 #include "shared/base/mem.h"
 
 enum { OWNER = 11, ADMIN = 12, MEMBER = 13, READER = 14, FORMER = 15, STRANGER = 99, CHAT = 1001 };
-enum { TARGET = 3, MAX_REACTIONS = 4, MAX_EMOJIS = 2 };
+enum { TARGET = 3, MAX_EDITS = 3, MAX_REACTIONS = 4, MAX_EMOJIS = 2 };
 
 #define MAY PROBLEM_NONE
 
@@ -31,7 +31,8 @@ static int set_up(void **state)
         fixture->partitions.items[i] = (struct chat_partition){true, 7, 100, 100};
     fixture->states = chat_states_create(100, 1000);
     fixture->batch = chat_batch_create(
-        &fixture->partitions, &(struct chat_batch_limits){16, 10000, MAX_REACTIONS, MAX_EMOJIS});
+        &fixture->partitions,
+        &(struct chat_batch_limits){16, 10000, MAX_EDITS, MAX_REACTIONS, MAX_EMOJIS});
     struct chat_state *chat = fixture->chat = chat_states_pin(fixture->states, CHAT);
     chat->phase = CHAT_STATE_READY;
     chat->exists = true;
@@ -259,7 +260,7 @@ static void an_edit_that_was_made_before_is_that_edit(void **state)
 {
     struct fixture *fixture = *state;
     struct act *edit = act_of(fixture, CHAT_EVENT_EDIT, MEMBER);
-    edit->action.target.same_edit_seq = 4;
+    edit->action.target.edit_seq = 4;
     edit->action.target.same_edit_at_ms = 900;
     assert_int_equal(decide(fixture, edit), PROBLEM_NONE);
     assert_int_equal(edit->item.outcome.seq, 4);
@@ -325,6 +326,22 @@ static void a_body_and_the_messages_detail_fit_together(void **state)
     assert_int_equal(decide(fixture, edit), PROBLEM_BAD_REQUEST);
     edit->action.target.detail_bytes = CHAT_BODY_BYTES - 2;
     assert_int_equal(decide(fixture, edit), PROBLEM_NONE);
+    forget(edit);
+}
+
+static void edits_are_bounded_and_one_that_is_there_is_not_one_more(void **state)
+{
+    struct fixture *fixture = *state;
+    struct act *edit = act_of(fixture, CHAT_EVENT_EDIT, MEMBER);
+    edit->action.target.edits = MAX_EDITS;
+    edit->action.target.edit_seq = 5;
+    assert_int_equal(decide(fixture, edit), PROBLEM_CONFLICT);
+    edit->action.target.same_edit_at_ms = 900;
+    assert_int_equal(decide(fixture, edit), PROBLEM_NONE);
+    edit->action.target.same_edit_at_ms = 0;
+    edit->action.target.edits = MAX_EDITS - 1;
+    assert_int_equal(decide(fixture, edit), PROBLEM_NONE);
+    assert_int_equal(fixture->batch->edits.numbers[EDIT_PREVIOUS][0], 5);
     forget(edit);
 }
 
@@ -517,6 +534,7 @@ int main(void)
         TEST(a_reaction_that_changes_nothing_is_answered_with_the_head),
         TEST(the_same_key_twice_in_a_batch_is_one_event_and_of_another_kind_a_conflict),
         TEST(a_body_and_the_messages_detail_fit_together),
+        TEST(edits_are_bounded_and_one_that_is_there_is_not_one_more),
         TEST(reactions_are_bounded_and_one_that_is_there_or_taken_back_is_not_one_more),
         TEST(at_a_bound_the_batch_ends_so_that_the_next_one_counts_anew),
         TEST(different_reactions_to_one_message_share_a_batch),

@@ -27,7 +27,7 @@ static int set_up(void **state)
         fixture->partitions.items[i] = (struct chat_partition){true, 7, 100, 100};
     fixture->states = chat_states_create(100, 1000);
     fixture->batch =
-        chat_batch_create(&fixture->partitions, &(struct chat_batch_limits){8, 10000, 4, 2});
+        chat_batch_create(&fixture->partitions, &(struct chat_batch_limits){8, 10000, 3, 4, 2});
     fixture->chat = chat_states_pin(fixture->states, CHAT);
     fixture->chat->phase = CHAT_STATE_READY;
     chat_batch_begin(fixture->batch, 1000);

@@ -126,7 +126,8 @@ static void create_all(void)
     reads = chat_read_store_create(loop, &partitions);
     receipts = chat_receipts_create(loop, &partitions, on_moved, NULL);
     states = chat_states_create(100, 1000);
-    batch = chat_batch_create(&partitions, &(struct chat_batch_limits){100, 1000000, 1000, 50});
+    batch =
+        chat_batch_create(&partitions, &(struct chat_batch_limits){100, 1000000, 1000, 1000, 50});
     wait_for_answer();
     wait_until_connected();
 }

@@ -26,7 +26,7 @@
 #include "tests/unit/waiting.h"
 
 enum { ANNA = 11, BEN = 22, CARL = 33 };
-enum { MAX_EMOJIS = 3, MAX_REACTIONS = 5 };
+enum { MAX_EDITS = 4, MAX_EMOJIS = 3, MAX_REACTIONS = 5 };
 
 static struct {
     struct loop *loop;
@@ -133,7 +133,7 @@ static int start_all(void **state)
     static const struct chat_lane_ports ports = {NULL,   is_connected, load,         look_up,
                                                  commit, renew,        prepare_news, send_news};
     static const struct chat_lane_options options = {
-        .batch = {64, 1000000, MAX_REACTIONS, MAX_EMOJIS},
+        .batch = {64, 1000000, MAX_EDITS, MAX_REACTIONS, MAX_EMOJIS},
         .max_queue_events = 1000,
         .max_queue_bytes = 1000000,
         .max_cached_chats = 100,
@@ -407,6 +407,18 @@ static void an_edit_to_what_it_says_since_an_edit_is_that_edit(void **state)
     assert_int_equal(again.at_ms, first.at_ms);
     assert_int_equal(EDIT(ANNA, 4, "{\"n\":0}").seq, 6);
     assert_int_equal(EDIT(ANNA, 4, "{\"n\":1}").seq, 7);
+}
+
+static void edits_have_a_bound(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"{\"n\":0}", "{\"n\":1}"};
+    say(ANNA, "a", "{}", "");
+    for (int i = 0; i < MAX_EDITS; i++)
+        assert_int_equal(EDIT(ANNA, 4, bodies[i % 2]).problem, PROBLEM_NONE);
+    assert_int_equal(EDIT(ANNA, 4, "{}").problem, PROBLEM_CONFLICT);
+    assert_true(EDIT(ANNA, 4, bodies[(MAX_EDITS - 1) % 2]).duplicate); /* that one is there */
+    assert_int_equal(DELETE(ANNA, 4).problem, PROBLEM_NONE);
 }
 
 static void reactions_are_shown_in_the_order_of_reacting(void **state)
@@ -724,6 +736,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_latest_edit_is_what_every_way_of_reading_shows),
         TEST(an_edit_to_what_it_says_since_an_edit_is_that_edit),
+        TEST(edits_have_a_bound),
         TEST(reactions_are_shown_in_the_order_of_reacting),
         TEST(a_reaction_that_changes_nothing_is_the_head_with_its_time),
         TEST(reactions_have_bounds),
