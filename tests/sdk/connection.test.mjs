@@ -258,7 +258,10 @@ describe("hints of the browser", () => {
     assert.equal(server.sockets.length, before + 1);
   });
 
-  for (const [name, end] of [["4029", (socket) => socket.end(4029)], ["bye", (socket) => {
+  for (const [name, end] of [["bye, and no close frame", (socket) => {
+    socket.push({ op: "bye", reason: "restart", retry_after: 20 });
+    socket.end(1006);
+  }], ["4029", (socket) => socket.end(4029)], ["bye", (socket) => {
     socket.push({ op: "bye", reason: "restart", retry_after: 20 });
     socket.end(1001);
   }]]) {

@@ -333,6 +333,7 @@ export class FakeBrowser {
   #channels = new Set();
   #storage = new MemoryStorage();
   loses = () => false; // messages between tabs
+  slow = null;         // a promise that reading waits for
 
   // All that is stored.
   async rows() {
@@ -365,6 +366,7 @@ export class FakeBrowser {
     const storage = new Proxy(this.#storage, {
       get: (target, name) => {
         if (name === "name") return "shared";
+        if (name === "range" && browser.slow) return (...given) => browser.slow().then(() => target.range(...given));
         return typeof target[name] === "function" ? (...given) => (tab.alive ? target[name](...given) : forever) : target[name];
       },
     });

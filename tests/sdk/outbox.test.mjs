@@ -12,6 +12,13 @@ const texts = (server, chat) => server.log(chat).map(({ body }) => body.text);
 const refuse = (code, more = {}) => (socket, frame) => socket.push({ op: "error", id: frame.id, code, detail: `${code}, it says`, ...more });
 const outcome = (promise) => promise.then((ok) => ok, (error) => error);
 
+// Writes of which the first change is so wait until what this returns is called.
+function hold(storage, isSo) {
+  const write = storage.write.bind(storage), held = [];
+  storage.write = (changes) => (isSo(changes[0]) ? new Promise((resolve) => held.push(() => resolve(write(changes)))) : write(changes));
+  return () => held.splice(0).forEach((go) => go());
+}
+
 describe("sending", () => {
   test("a message goes out once, done has the server's seq", async () => {
     const server = new FakeParley();
@@ -47,6 +54,41 @@ describe("sending", () => {
     written();
     await settle();
     assert.equal(server.socket.of("send").length, 1);
+  });
+
+  test("written down first, also when it is its turn meanwhile; and none passes one that is not written yet", async () => {
+    const server = new FakeParley();
+    const storage = new MemoryStorage();
+    const { parley } = await online(server, { storage });
+    let answer;
+    server.on.send = (socket, frame) => {
+      answer = () => server.reply(socket, frame);
+    };
+    parley.send("c", { text: "first" });
+    await settle();
+    const written = hold(storage, ({ value }) => value?.body.text === "second");
+    parley.send("c", { text: "second" });
+    parley.send("c", { text: "third" });
+    await settle();
+    delete server.on.send;
+    answer();
+    await settle();
+    assert.deepEqual(texts(server, "c"), ["first"]);
+    written();
+    await settle();
+    assert.deepEqual(texts(server, "c"), ["first", "second", "third"]);
+  });
+
+  test("discarded while it is being written down, it is gone from the storage too", async () => {
+    const storage = new MemoryStorage();
+    const { parley } = client(new FakeParley(), { storage });
+    const written = hold(storage, ({ value }) => value !== undefined);
+    const { client_id } = parley.send("c", { text: "no, not that" });
+    await settle();
+    await parley.discard(client_id);
+    written();
+    await settle();
+    assert.deepEqual(await storage.range("outbox", ""), []);
   });
 
   test("a storage that fails does not keep it from being sent", async () => {

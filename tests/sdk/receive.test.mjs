@@ -217,6 +217,32 @@ describe("coming back", () => {
     assert.equal(server.acked, 4);
   });
 
+  test("what was being written when the connection was lost is not acknowledged to the next one before its time", async () => {
+    const server = new FakeParley();
+    const storage = new MemoryStorage();
+    await online(server, { storage });
+    let written;
+    const write = storage.write.bind(storage);
+    storage.write = (changes) => new Promise((resolve) => {
+      written = () => resolve(write(changes));
+    });
+    for (let i = 0; i < 3; i++) server.append("c");
+    await settle();
+    server.verdict = "inbox";
+    const { flush } = server;
+    server.flush = () => {}; // the inbox is slow
+    server.socket.end(1006);
+    await clock.advance(1_000);
+    storage.write = write;
+    written(); // the fake server throws at an ack above what it has sent
+    await clock.advance(1_000);
+    assert.equal(server.acked, 0);
+    server.flush = flush;
+    server.flush();
+    await clock.advance(1_000);
+    assert.equal(server.acked, 3);
+  });
+
   test("a page that is opened again resumes from its storage, and hands over nothing twice", async () => {
     const server = new FakeParley();
     const storage = new MemoryStorage();
@@ -264,6 +290,14 @@ describe("resync", () => {
     assert.equal(seqs("a").length, 451);
     assert.equal(seqs("b").length, 31);
     assert.ok(server.requests.filter(({ path }) => path === "/v1/sync").length >= 5);
+  });
+
+  test("goes on for one chat when the others have all", async () => {
+    const { server, seqs } = await wiped({ a: 1, b: 1 });
+    for (let i = 0; i < 450; i++) server.append("a");
+    server.wipe();
+    await clock.advance(1_000);
+    assert.equal(seqs("a").length, 451);
   });
 
   test("tells which chats are gone", async () => {

@@ -159,6 +159,28 @@ describe("taking over", () => {
     });
   }
 
+  test("what the other tab never heard of, and the server will not send again, is read from the log", async () => {
+    const { server, browser, first, second } = await twoTabs();
+    for (let i = 0; i < 2; i++) server.append("c");
+    await clock.advance(200);
+    browser.loses = ({ kind }) => kind === "event";
+    server.append("c");
+    await clock.advance(200);
+    assert.equal(server.acked, 3);
+    first.kill();
+    await clock.advance(500);
+    assert.deepEqual(second.seqs("c"), [1, 2, 3]);
+  });
+
+  test("what the leading tab could not write any more is written by the next", async () => {
+    const { server, browser, first } = await twoTabs();
+    server.append("c");
+    first.kill(); // the other has heard of it, nobody has stored it
+    await clock.advance(500);
+    assert.equal(server.acked, 1);
+    assert.deepEqual((await browser.rows()).filter(({ seq }) => seq).map(({ chat, seq }) => [chat, seq]), [["c", 1]]);
+  });
+
   test("what the other tab had asked is told to be unknown", async () => {
     const { server, first, second } = await twoTabs();
     server.on.edit = () => {};
@@ -246,6 +268,35 @@ describe("endings", () => {
     await clock.advance(1_000);
     assert.deepEqual(await browser.rows(), []);
   });
+});
+
+test("a message that was settled before this tab heard of it does not come back", async () => {
+  const { browser, second } = await twoTabs();
+  const { BroadcastChannel } = browser.tab().options;
+  const channel = new BroadcastChannel("parley:shared");
+  const message = { client_id: "x", chat: "c", body: { text: "x" }, at: "2026-01-01T00:00:00.000Z", state: "waiting", order: 1 };
+  channel.postMessage({ kind: "outbox", message: { gone: { client_id: "x", chat: "c", gone: true, seq: 1, at: message.at } } });
+  channel.postMessage({ kind: "outbox", message: { item: message } });
+  await settle();
+  assert.deepEqual(second.parley.pending(), []);
+});
+
+test("nothing is written after logout()", async () => {
+  const { server, browser, first } = await twoTabs();
+  server.append("c");
+  await clock.advance(200);
+  let read;
+  browser.slow = () => new Promise((resolve) => {
+    read = resolve;
+  });
+  server.append("c", { type: "delete", target: 1, body: undefined }); // what is to be written of it depends on what is there
+  await settle();
+  browser.slow = null;
+  server.on.fetch = () => ({ status: 204 });
+  await first.parley.logout();
+  read();
+  await clock.advance(500);
+  assert.deepEqual(await browser.rows(), []);
 });
 
 test("instances without a shared storage have a connection each", async () => {

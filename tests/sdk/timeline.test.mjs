@@ -310,6 +310,13 @@ describe("the cache", () => {
     await settle();
     const shown = timeline.entries.map(({ event }) => event.seq);
     assert.deepEqual([shown[0], shown.at(-1), shown.length, timeline.hasOlder], [161, 210, 50, true]);
+    parley.close();
+    server.on.fetch = () => null;
+    const offline = await client(server, { storage }).parley.timeline("c");
+    assert.equal(offline.entries[0].event.seq, 161);
+    const older = assert.rejects(offline.loadOlder(), { code: "network" }); // what lies behind the gap is not what comes before it
+    await clock.advance(20_000);
+    await older;
   });
 
   test("is bounded per chat", async () => {
