@@ -18,9 +18,13 @@ const FILES = [
 const PREFIX = "parley-page-";
 const KEPT = new Set(FILES.map((file) => new URL(file, self.location).pathname));
 
-// Version names sort by when they were made; the last complete one counts.
+const WHOLE = new URL("whole", self.location); // put last: without it a version is not whole, and does not count
+
+// The whole versions, oldest first.
 async function versions() {
-  return (await caches.keys()).filter((name) => name.startsWith(PREFIX)).sort();
+  const names = (await caches.keys()).filter((name) => name.startsWith(PREFIX)).sort();
+  const whole = await Promise.all(names.map(async (name) => (await caches.open(name)).match(WHOLE)));
+  return names.filter((_, i) => whole[i]);
 }
 
 async function current() {
@@ -43,22 +47,27 @@ async function refresh() {
   const known = await versions();
   if (known.at(-1)?.endsWith(digest)) return false;
   const name = `${PREFIX}${String(Date.now()).padStart(16, "0")}-${digest}`;
-  const making = await caches.open(`making-${name}`);
-  await Promise.all(FILES.map((file, i) => making.put(new URL(file, self.location), answers[i].clone())));
   const cache = await caches.open(name);
   await Promise.all(FILES.map((file, i) => cache.put(new URL(file, self.location), answers[i])));
-  await caches.delete(`making-${name}`);
-  for (const old of known) if (known.indexOf(old) < known.length - 1) await caches.delete(old); // the last one may still be loading
+  await cache.put(WHOLE, new Response(digest));
+  await forgetAllBut([name, known.at(-1)]); // a page may still be loading from the last one
   return known.length > 0;
+}
+
+async function forgetAllBut(names) {
+  for (const name of await caches.keys()) if (name.startsWith(PREFIX) && !names.includes(name)) await caches.delete(name);
 }
 
 async function tellPages(message) {
   for (const client of await self.clients.matchAll({ type: "window" })) client.postMessage(message);
 }
 
+let serving = null; // the version that the last load began with; its files come from there too
+
 async function answer(request, url) {
-  const cache = await current();
-  const kept = await cache?.match(request.mode === "navigate" ? new URL("/", self.location) : url, { ignoreSearch: true });
+  const isPage = request.mode === "navigate";
+  if (isPage || !serving) serving = await current();
+  const kept = await serving?.match(isPage ? new URL("/", self.location) : url, { ignoreSearch: true });
   return kept ?? fetch(request);
 }
 

@@ -19,8 +19,8 @@ def test_devices_are_named_and_ended(browse, people):
     named = [device["name"] for device in ada.get("/v1/users/me/devices")["items"]]
     assert "The desk" in named
     browser.picture("devices")
-    browser.click("dialog .device button", "End")
-    browser.click("dialog:last-of-type button.danger", "End")
+    browser.click("dialog .device button", "Remove")
+    browser.click("dialog:last-of-type button.danger", "Remove")
     until(lambda: len(browser.all("dialog .device")) == 2, 10, "one device less")
     alive = [person for person in (ada, other) if person.call("GET", "/v1/users/me").status == 200]
     assert len(alive) == 1

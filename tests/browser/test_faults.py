@@ -149,7 +149,7 @@ def test_the_page_opens_without_a_network_and_shows_what_it_has_seen(browse, peo
     browser.open_chat("Bob Babbage")
     browser.message("kept for hard times")
     until(lambda: browser.js("return navigator.serviceWorker.getRegistration().then((r) => Boolean(r?.active))"), 20, "the service worker runs")
-    until(lambda: browser.js("return caches.keys().then((names) => names.some((name) => name.startsWith('parley-page-')))"), 20, "files are kept")
+    until(lambda: browser.js("return caches.match('/whole').then(Boolean)"), 20, "files are kept")
     with network.away():
         browser.reload()
         browser.see("#connection", "since", 30)
@@ -160,3 +160,24 @@ def test_the_page_opens_without_a_network_and_shows_what_it_has_seen(browse, peo
         browser.see("#messages li.message", "written without a server")
     browser.tick("written without a server", "sent", 60)
     all_in_log(ada, chat, ["kept for hard times", "written without a server"])
+
+
+def test_a_newer_page_is_told_of_and_loaded_whole(browse, people):
+    (ada,) = people("Ada")
+    browser = browse(ada)
+    until(lambda: browser.js("return caches.match('/whole').then(Boolean)"), 20, "files are kept")
+    browser.js("""return (async () => {
+        const [name] = (await caches.keys()).filter((each) => each.startsWith('parley-page-'));
+        const cache = await caches.open(name);
+        const page = await (await cache.match('/')).text();
+        const old = await caches.open(name.replace(/-[0-9a-f]+$/, '-0000000000000000'));
+        for (const request of await cache.keys()) await old.put(request, await cache.match(request));
+        await old.put('/', new Response(page.replace('Choose a chat, or begin one.', 'An old page.'), { headers: { 'Content-Type': 'text/html' } }));
+        await caches.delete(name);
+    })()""")
+    browser.reload()
+    browser.see("#nothing-open", "An old page.")
+    browser.see("#newer-page", "newer version", 20)
+    browser.click("#newer-page-load")
+    browser.see("#nothing-open", "Choose a chat, or begin one.")
+    browser.connected()

@@ -11,7 +11,7 @@ from contract import ROOT
 WEB = f"{ROOT}/web"
 # Not of the page: the worker itself, the SDK's package and example, the demonstration, the reference.
 PAGES = ("/", "/api/openapi.yaml", "/api/asyncapi.yaml")  # served from elsewhere
-OTHERS = ("sw.js", "index.html", "sdk/package.json", "sdk/README.md", "sdk/LICENSE", "sdk/parley.d.ts", "sdk/example.", "demo.", "reference/")
+OTHERS = ("sw.js", "index.html", "README.md", "sdk/package.json", "sdk/README.md", "sdk/LICENSE", "sdk/parley.d.ts", "sdk/example.", "demo.", "reference/")
 
 
 def files():

@@ -84,3 +84,31 @@ def test_the_account_is_erased_only_after_two_questions(browse, people):
     browser.click("dialog:last-of-type button.danger", "Erase")
     browser.see("#door-problem", "Your account is erased.")
     ada.refused("unauthorized", "GET", "/v1/users/me")
+
+
+def test_notifications_come_only_when_they_are_switched_on_and_one_looks_elsewhere(browse, people):
+    ada, bob, cy = people("Ada", "Bob Babbage", "Cy")
+    chat, muted = ada.direct(bob), ada.direct(cy)
+    ada.patch(f"/v1/chats/{muted}/me", {"muted_until": "2100-01-01T00:00:00.000Z"})
+    browser = browse(ada)
+    browser.cdp("Browser.grantPermissions", origin=browser.url, permissions=["notifications"])
+    until(lambda: browser.js("return navigator.serviceWorker.getRegistration().then((r) => Boolean(r?.active))"), 20, "the service worker runs")
+
+    def told():
+        return browser.js("return navigator.serviceWorker.getRegistration().then((r) => r.getNotifications()).then((all) => all.map((n) => `${n.title}: ${n.body}`))")
+
+    browser.js("Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true })")
+    bob.say(chat, "before it is on")
+    browser.see("#chats .badge", "1")
+    assert told() == []
+    settings(browser, "Notifications")
+    browser.click("dialog label", "Notify me of messages")
+    until(lambda: browser.js("return document.querySelector('dialog input').checked"), 5, "it is on")
+    browser.keys("\ue00c")
+    cy.say(muted, "of a muted chat")
+    bob.say(chat, "do you hear me?")
+    until(lambda: told() == ["Bob Babbage: do you hear me?"], 10, f"a notification: {told()}")
+    browser.js("delete document.hasFocus")
+    bob.say(chat, "and now you look")
+    browser.see("#chats .badge", "3")
+    assert told() == ["Bob Babbage: do you hear me?"]

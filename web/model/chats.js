@@ -5,7 +5,7 @@ import { debounce, sparingly } from "../ui/dom.js";
 import { nameList } from "../ui/format.js";
 
 const PAGE = 200;
-const SAVE_PAUSE_MS = 1000;
+const SAVE_PAUSE_MS = 300;
 const PARTNERS_AT_ONCE = 4;
 const NEW_SETTINGS = { muted_until: null, pinned: false, archived: false };
 
@@ -58,12 +58,14 @@ export class Chats extends EventTarget {
     this.#changed();
   }
 
-  // An event may have overtaken the list: then what it said stays.
+  // An event may have overtaken the list, and so may what was read here: then what they said stays.
   #newer(item) {
     const known = this.#items.get(item.chat.id);
     const own = { unread_mentions: 0, ...item, me: item.me ?? NEW_SETTINGS };
-    if (!known || known.last_seq <= item.last_seq) return own;
-    return { ...own, last_seq: known.last_seq, last_event: known.last_event, unread: known.unread, unread_mentions: known.unread_mentions };
+    if (!known) return own;
+    const counts = { read_seq: known.read_seq, unread: known.unread, unread_mentions: known.unread_mentions };
+    if (known.last_seq > item.last_seq) return { ...own, ...counts, last_seq: known.last_seq, last_event: known.last_event };
+    return known.read_seq > item.read_seq && known.last_seq === item.last_seq ? { ...own, ...counts } : own;
   }
 
   get(id) { return this.#items.get(id) ?? null; }

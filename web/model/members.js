@@ -25,6 +25,7 @@ export class Members extends EventTarget {
     this.roles = roles;
     this.loaded = true;
     this.#changed();
+    if (roles.size >= MOST) return; // nobody looks at the ticks of so many
     for (const { user, delivered, read } of await this.#parley.receipts(this.chat)) this.#mark(user, delivered, read);
     this.#changed();
   }

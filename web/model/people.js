@@ -3,7 +3,7 @@
 import { sparingly } from "../ui/dom.js";
 
 const AT_ONCE = 6;              // requests under way
-const SAVE_PAUSE_MS = 1000;
+const SAVE_PAUSE_MS = 300;
 const KEPT = 2000;              // profiles between visits
 
 export class People extends EventTarget {

@@ -16,7 +16,10 @@ export function dayOf(ms) {
   return Math.floor((ms - new Date(ms).getTimezoneOffset() * MINUTE_MS) / DAY_MS);
 }
 
+const shortFormat = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+
 export const clock = (at) => clockFormat.format(new Date(at));
+export const dateAndTime = (at) => shortFormat.format(new Date(at));
 export const full = (at) => fullFormat.format(new Date(at));
 
 export function dayLabel(at) {

@@ -2,7 +2,7 @@
 
 import { avatar } from "../ui/avatar.js";
 import { arrange, byId, h, hidden, oncePerFrame, rove, setAttribute, setText } from "../ui/dom.js";
-import { plural, shortTime } from "../ui/format.js";
+import { firstLine, plural, shortTime } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { atEvent, openMenu } from "../ui/menu.js";
 import { explain } from "../ui/problems.js";
@@ -24,6 +24,7 @@ export class ChatList {
     this.draw = oncePerFrame(() => !room.signal.aborted && this.#draw());
     const { signal } = room;
     for (const source of [room.chats, room.people, room.drafts, room.presence]) source.addEventListener("change", this.draw, { signal });
+    room.parley.addEventListener("pending", this.draw, { signal });
     rove(this.#list, () => this.#links(), { signal });
     this.#list.addEventListener("contextmenu", (event) => {
       const row = event.target.closest("li");
@@ -100,7 +101,7 @@ export class ChatList {
   }
 
   #describe(item) {
-    const { chats, people, me, drafts, presence, openChat } = this.#room;
+    const { chats, people, me, drafts, presence, openChat, parley } = this.#room;
     const id = item.chat.id;
     const partner = chats.partner(item);
     const event = item.last_event;
@@ -112,21 +113,25 @@ export class ChatList {
       if (event.sender === me.id) who = "You";
       else if (item.chat.kind !== "direct") who = people.name(event.sender);
     }
+    const waiting = parley.pending(id).at(-1);
+    if (waiting) [who, preview] = ["You", firstLine(waiting.body.text)];
     if (draft) [who, preview] = ["Draft", draft.text];
     if (typing.length > 0) [who, preview] = ["", item.chat.kind === "direct" ? "typing…" : `${typing[0]} is typing…`];
     return {
-      title: chats.title(item), who, preview, draft: Boolean(draft), typing: typing.length > 0, kind: item.chat.kind,
+      title: chats.title(item), who, preview, waiting: waiting?.state ?? null, draft: Boolean(draft), typing: typing.length > 0, kind: item.chat.kind,
       time: event ? shortTime(event.at) : "", unread: item.unread, mentions: item.unread_mentions ?? 0,
       muted: chats.isMuted(item), pinned: item.me.pinned, online: partner ? presence.isOnline(partner) : false, avatar: partner ?? id,
     };
   }
 
-  #content(item, { title, who, preview, draft, typing, kind, time, unread, mentions, muted, pinned, online, avatar: face }) {
+  #content(item, { title, who, preview, waiting, draft, typing, kind, time, unread, mentions, muted, pinned, online, avatar: face }) {
     return [
       h("span", { class: online ? "face online" : "face" }, avatar(face, title, { sign: item.chat.title ? null : SIGNS[kind] ?? null })),
       h("span", { class: "chat-title" }, kind === "channel" && icon("channel", "Channel"), h("bdi", {}, title), muted && icon("bellOff", "muted"), online && hidden("online")),
       h("span", { class: "chat-time" }, pinned && icon("pin", "pinned"), h("bdi", {}, time)),
-      h("span", { class: typing ? "chat-preview typing" : "chat-preview" }, who && h("bdi", { class: draft ? "who draft" : "who" }, `${who}: `), h("bdi", {}, preview)),
+      h("span", { class: typing ? "chat-preview typing" : "chat-preview", dir: "auto" },
+        waiting && !draft && (waiting === "failed" ? icon("warning", "Not sent") : icon("clock", "Waits to be sent")),
+        who && h("bdi", { class: draft ? "who draft" : "who" }, `${who}:`), who && " ", h("bdi", {}, preview)),
       h("span", { class: "badges" },
         mentions > 0 && h("span", { class: "badge" }, h("span", { "aria-hidden": "true" }, "@"), hidden(plural(mentions, "mention"))),
         unread > 0 && h("span", { class: muted ? "badge muted" : "badge" }, String(unread), hidden(" unread"))),

@@ -27,6 +27,7 @@ export class ConnectionView {
     this.#timer = setInterval(() => this.#state.retryAt && this.draw(), 1000);
     signal.addEventListener("abort", () => {
       clearInterval(this.#timer);
+      clearTimeout(this.#quiet);
       byId("connection").replaceChildren();
       byId("connection").hidden = true;
     });

@@ -2,7 +2,7 @@
 
 import { confirmed, field, form, openDialog } from "../ui/dialogs.js";
 import { h } from "../ui/dom.js";
-import { full } from "../ui/format.js";
+import { dateAndTime } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { explain } from "../ui/problems.js";
 import { note } from "../ui/say.js";
@@ -24,7 +24,7 @@ async function listed(room) {
 async function draw(room, place) {
   try {
     const devices = await listed(room);
-    place.replaceChildren(h("p", { class: "faint" }, "Each gets your messages by itself. End those that you do not know."),
+    place.replaceChildren(h("p", { class: "faint" }, "Each gets your messages by itself. Remove those that you do not know."),
       h("ul", { class: "members" }, devices.map((device) => row(room, device, () => draw(room, place)))));
   } catch (error) {
     if (["not_found", "method_not_allowed"].includes(error.code)) drawSessions(room, place);
@@ -35,12 +35,12 @@ async function draw(room, place) {
 function row(room, device, again) {
   const { current } = device;
   const name = device.name || "Without a name";
-  const state = device.session ? `logged in, last used ${full(device.last_used_at)}` : `logged out, last used ${full(device.last_used_at)}`;
+  const state = device.session ? `logged in, last used ${dateAndTime(device.last_used_at)}` : `logged out, last used ${dateAndTime(device.last_used_at)}`;
   return h("li", { class: "device" }, icon("device"),
     h("span", { class: "person-name" }, h("strong", { dir: "auto" }, name), current && h("small", { class: "role" }, "This device"),
       h("small", {}, state)),
     h("button", { type: "button", class: "small", "aria-label": `Rename ${name}`, onclick: () => rename(room, device, again) }, "Rename"),
-    !current && h("button", { type: "button", class: "small danger", "aria-label": `End ${name}`, onclick: () => end(room, device, again) }, "End"));
+    !current && h("button", { type: "button", class: "small danger", "aria-label": `Remove ${name}`, onclick: () => remove(room, device, again) }, "Remove"));
 }
 
 function rename(room, device, again) {
@@ -55,8 +55,8 @@ function rename(room, device, again) {
   }) });
 }
 
-async function end(room, device, again) {
-  if (!await confirmed({ title: "End this device?", text: `${device.name || "The device"} is logged out and what waits for it is dropped.`, action: "End" })) return;
+async function remove(room, device, again) {
+  if (!await confirmed({ title: "Remove this device?", text: `${device.name || "The device"} is logged out and what waits for it is dropped.`, action: "Remove" })) return;
   try {
     await room.parley.request("DELETE", `${PATH}/${device.id}`);
   } catch (error) {
@@ -72,7 +72,7 @@ async function drawSessions(room, place) {
     place.replaceChildren(h("p", { class: "faint" }, "This server cannot name devices yet; these are the logins."),
       h("ul", { class: "members" }, items.map((session) => h("li", { class: "device" }, icon("device"),
         h("span", { class: "person-name" }, h("strong", { dir: "auto" }, session.device.name || "Without a name"), session.current && h("small", { class: "role" }, "This device"),
-          h("small", {}, `since ${full(session.created_at)}`)),
+          h("small", {}, `since ${dateAndTime(session.created_at)}`)),
         !session.current && h("button", { type: "button", class: "small danger", "aria-label": `End ${session.device.name}`, onclick: async () => {
           await room.parley.request("DELETE", `/v1/sessions/${session.id}`).catch((error) => note(explain(error), { bad: true }));
           drawSessions(room, place);

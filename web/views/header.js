@@ -13,7 +13,8 @@ export class ChatHeader {
     const { signal } = room;
     this.draw = oncePerFrame(() => !signal.aborted && this.#draw());
     for (const source of [room.chats, room.people, room.presence]) source.addEventListener("change", this.draw, { signal });
-    setInterval(this.draw, 60_000); // "last seen 5 min ago" grows
+    const timer = setInterval(this.draw, 60_000); // "last seen 5 min ago" grows
+    signal.addEventListener("abort", () => clearInterval(timer));
     byId("chat-open-info").addEventListener("click", () => room.dialogs.info(this.#item.chat.id), { signal });
     byId("chat-search").addEventListener("click", () => room.search.open(this.#item.chat.id), { signal });
     byId("chat-menu").addEventListener("click", (event) => {

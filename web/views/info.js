@@ -3,7 +3,7 @@
 import { avatar } from "../ui/avatar.js";
 import { confirmed, field, form, openDialog } from "../ui/dialogs.js";
 import { arrange, h, oncePerFrame, rove, setText } from "../ui/dom.js";
-import { full, lastSeen, plural } from "../ui/format.js";
+import { dateAndTime, lastSeen, plural } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { openMenu } from "../ui/menu.js";
 import { personPicker } from "../ui/person_picker.js";
@@ -45,7 +45,7 @@ export function openPerson(room, id) {
     title: user.display_name, className: "narrow",
     content: [
       h("div", { class: "portrait" }, avatar(user.id, user.display_name), h("p", { class: "faint", dir: "ltr" }, `@${user.username}`), seen && h("p", { class: "faint" }, seen)),
-      h("p", { class: "faint" }, `Account made ${full(user.created_at)}`),
+      h("p", { class: "faint" }, `Account made ${dateAndTime(user.created_at)}`),
       h("p", { class: "buttons" }, h("button", { type: "button", class: "primary", onclick: () => {
         dialog.close("");
         room.startDirect(user);

@@ -164,7 +164,7 @@ export class Search {
     return this.#row(h("a", { class: "found message", href: `#${event.chat}/${event.seq}`, onclick: () => this.#chosen(event) },
       h("span", { class: "chat-title" }, h("bdi", {}, this.#chat ? who : item ? chats.title(item) : "A chat you have left")),
       h("span", { class: "chat-time" }, shortTime(event.at)),
-      h("span", { class: "found-text" }, !this.#chat && h("bdi", { class: "who" }, `${who}: `), h("bdi", {}, this.#excerpt(highlights)))));
+      h("span", { class: "found-text" }, !this.#chat && h("bdi", { class: "who" }, `${who}:`), " ", h("bdi", {}, this.#excerpt(highlights)))));
   }
 
   // A result of the chat that is open is shown at once, also when the address stays the same.

@@ -3,7 +3,7 @@
 import { avatar } from "../ui/avatar.js";
 import { confirmed, field, form, openDialog, toggle } from "../ui/dialogs.js";
 import { h, rove } from "../ui/dom.js";
-import { full } from "../ui/format.js";
+import { dateAndTime } from "../ui/format.js";
 import { personPicker } from "../ui/person_picker.js";
 import { explain } from "../ui/problems.js";
 import { note } from "../ui/say.js";
@@ -57,7 +57,7 @@ function profile(room) {
         note("Saved.");
       },
     }),
-    h("p", { class: "faint" }, `Account made ${full(me.created_at)}`),
+    h("p", { class: "faint" }, `Account made ${dateAndTime(me.created_at)}`),
   ];
 }
 
