@@ -225,6 +225,7 @@ static void a_request_that_is_refused_is_halved_until_the_one_to_blame_is_alone(
     size_t answered = 0;
     while (!delivery_sends_are_empty(world.service.sends)) {
         wait_until(is_asked);
+        assert_in_range(world.requests, 1, 20);
         bool is_bad = false;
         for (size_t i = 0; i < world.count; i++) {
             assert_string_equal(world.bodies[i], bodies[answered + i]);
