@@ -30,7 +30,6 @@
 #include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
-#include "shared/proto/chat_content.h"
 
 #define MAX_OUTSTANDING 64
 #define GOODBYE_MS      10 /* between two pages of goodbyes */
@@ -54,18 +53,6 @@ static void on_rosters_loaded(void *context)
     struct delivery_service *service = context;
     delivery_feed_pump(service->feed);
     delivery_recovery_pump(service->recovery);
-}
-
-static void set_content_limits(void)
-{
-    struct chat_content_limits content = {
-        .max_text_bytes = (size_t)limits.max_text_bytes,
-        .max_client_id_bytes = (size_t)limits.max_client_id_bytes,
-        .max_mentions = (size_t)limits.max_mentions,
-        .max_attachments = (size_t)limits.max_attachments,
-        .max_emoji_bytes = (size_t)limits.max_emoji_bytes,
-    };
-    chat_content_set_limits(&content);
 }
 
 static void make_parts(struct delivery_service *service)
@@ -107,7 +94,6 @@ bool delivery_life_start(struct daemon *daemon, void **service_out, char *messag
     struct delivery_service *service = mem_zalloc(sizeof *service);
     service->loop = daemon_loop(daemon);
     service->bus = daemon_bus(daemon);
-    set_content_limits();
     delivery_port_init(service);
     service->ws = delivery_ws_create(service, message_out, message_size);
     if (service->ws != NULL)

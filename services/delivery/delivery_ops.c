@@ -130,7 +130,8 @@ static void on_react(struct op_call *call)
     struct text emoji = json_take_text(&call->reader, "emoji", JSON_REQUIRED, 1, CHAT_EMOJI_BYTES);
     bool on = json_take_bool(&call->reader, "on", JSON_REQUIRED);
     if (!call->reader.failed && !chat_content_is_emoji(emoji))
-        json_reader_fail(&call->reader, "emoji", "must not have control characters");
+        json_reader_fail(&call->reader, "emoji",
+                         "must be a text that can be seen, without control characters");
     if (finish(call)) {
         chat_content_put_reaction(&detail, emoji, on);
         reaction.detail = buffer_text(&detail);

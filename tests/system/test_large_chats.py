@@ -183,6 +183,15 @@ def test_a_chat_is_watched_until_another_is_and_strangers_watch_nothing(crowd):
     assert heads_of(theirs, chat) == []
 
 
+def test_who_begins_to_watch_is_told_of_what_came_just_before(crowd):
+    _, (ann, bob, *_), chat = crowd
+    his = present(bob)
+    await_head(his, chat, ann.say(chat, "told at once")["seq"])
+    seq = ann.say(chat, "gathered")["seq"]
+    his.op({"op": "watch", "chats": [chat]})
+    await_head(his, chat, seq)
+
+
 def test_the_writers_other_device_is_like_any_member(crowd):
     _, (ann, *_), chat = crowd
     tablet = present(ann.on_another_device())
