@@ -151,6 +151,24 @@ export class FakeParley {
     return event;
   }
 
+  // An edit, a deletion or a reaction: an event, and what the log shows of its target from then on.
+  act(chat, action, options) {
+    const event = this.append(chat, { client_id: undefined, body: undefined, ...action }, { deliver: false });
+    const target = this.log(chat)[action.target - 1];
+    if (action.type === "edit") Object.assign(target, { body: action.body, edited: event.at });
+    else if (action.type === "delete") this.#erase(chat, target);
+    else react(target, event);
+    if (options?.deliver !== false) this.deliver(event);
+    return event;
+  }
+
+  // Neither the message nor its edits have a body any more.
+  #erase(chat, target) {
+    for (const name of ["body", "reply_to", "mentions", "attachments", "edited", "reactions"]) delete target[name];
+    target.deleted = true;
+    for (const event of this.log(chat)) if (event.type === "edit" && event.target === target.seq) delete event.body;
+  }
+
   deliver(event) {
     this.#device.queue.push(event);
     this.flush();
@@ -280,6 +298,16 @@ export class FakeParley {
     }
     return { chats: answer, gone: Object.keys(chats).filter((chat) => !this.logs.has(chat)) };
   }
+}
+
+function react(target, { emoji, on, sender }) {
+  const users = new Set(target.reactions?.[emoji]);
+  if (on) users.add(sender);
+  else users.delete(sender);
+  const reactions = { ...target.reactions, [emoji]: [...users] };
+  if (users.size === 0) delete reactions[emoji];
+  if (Object.keys(reactions).length > 0) target.reactions = reactions;
+  else delete target.reactions;
 }
 
 // --- a browser ---

@@ -91,6 +91,9 @@ class World {
     } };
     this.tabs.push(entry);
     made.parley.connect().catch(() => {});
+    made.parley.timeline(this.pick(CHATS)).then((timeline) => {
+      entry.timeline = timeline;
+    }, () => {}); // closed before it was there
     return entry;
   }
 
@@ -104,7 +107,8 @@ class World {
     const dice = this.random();
     const tab = this.pick(this.tabs);
     if (dice < 0.25) this.server.append(this.pick(CHATS));
-    else if (dice < 0.5) this.send(tab);
+    else if (dice < 0.45) this.send(tab);
+    else if (dice < 0.5) this.act();
     else if (dice < 0.56) this.server.socket?.end(this.pick([1006, 1001, 4008]));
     else if (dice < 0.58) this.server.wipe();
     else if (dice < 0.60 && this.server.socket?.isReady) this.wipeLive();
@@ -113,6 +117,17 @@ class World {
     else if (dice < 0.69 && this.tabs.length > 1) await this.leave(tab);
     else await clock.advance(this.pick([0, 5, 50, 500, 3_000]));
     await settle();
+  }
+
+  act() {
+    const chat = this.pick(CHATS);
+    const messages = this.server.log(chat).filter(({ type, deleted }) => type === "message" && !deleted);
+    if (messages.length === 0) return;
+    const target = this.pick(messages).seq;
+    const action = this.pick([{ type: "edit", body: { text: `better ${++this.number}` } }, { type: "delete" },
+      { type: "reaction", emoji: "👍", on: true }, { type: "reaction", emoji: "👍", on: false }, { type: "reaction", emoji: "🎉", on: true }]);
+    if (this.server.log(chat)[target - 1].sender === ME && action.type !== "reaction") return; // own texts are looked for in the end
+    this.server.act(chat, { ...action, target }, { deliver: this.random() < 0.8 });
   }
 
   wipeLive() {
@@ -148,6 +163,16 @@ class World {
       for (const chat of CHATS) assert.equal(tab.seqs(chat).at(-1) ?? this.server.log(chat).length, this.server.log(chat).length, `${tab.name} lacks the end of ${chat}`);
     }
     for (const chat of CHATS) this.checkLog(chat);
+    for (const { name, timeline } of this.tabs) if (timeline) this.checkTimeline(name, timeline);
+  }
+
+  // It shows the log as it is now, from some message on.
+  checkTimeline(name, timeline) {
+    const shown = timeline.entries.map(({ event }) => event);
+    const log = this.server.log(timeline.chat).filter(({ type }) => type === "message");
+    assert.deepEqual(shown, JSON.parse(JSON.stringify(log.slice(-shown.length))), `${name} shows of ${timeline.chat}`);
+    assert.equal(new Set(timeline.entries.map(({ key }) => key)).size, shown.length, "two entries have the same key");
+    assert.ok(shown.length > 0);
   }
 
   checkLog(chat) {
