@@ -196,7 +196,6 @@ export class Room {
     members.load().catch((error) => {
       if (error.code === "not_found" || error.code === "not_member") this.chats.load().catch(() => null);
     });
-    members.addEventListener("change", () => this.openChat === chat && this.#onMembers(), { signal: this.signal });
     try {
       await this.timeline.open(item, members, seq);
     } catch (error) {
@@ -242,7 +241,11 @@ export class Room {
   // --- what views ask for ---
 
   members(chat) {
-    if (!this.#members.has(chat)) this.#members.set(chat, new Members(this.parley, chat, this.me.id));
+    if (!this.#members.has(chat)) {
+      const members = new Members(this.parley, chat, this.me.id);
+      members.addEventListener("change", () => this.openChat === chat && this.#onMembers(), { signal: this.signal });
+      this.#members.set(chat, members);
+    }
     return this.#members.get(chat);
   }
 

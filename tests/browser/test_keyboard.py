@@ -33,6 +33,7 @@ def test_from_the_door_to_an_answer_with_keys_only(browse, people):
     browser.see("#chat-title", "Cy")
     browser.chord(Keys.ALT, Keys.ARROW_UP)
     browser.see("#chat-title", "Bob")
+    browser.message("can you type?")
     browser.message("I can")
     browser.chord(Keys.SHIFT, Keys.TAB)  # the emoji button
     browser.chord(Keys.SHIFT, Keys.TAB)  # the messages
