@@ -1,7 +1,6 @@
 """A person's browser: headless Chromium, with what a test does in it, and a memory of everything that went wrong."""
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -40,24 +39,50 @@ def driver_in(profile):
     return webdriver.Chrome(options=options, service=service)
 
 
-class Browser:
-    """One profile. `faults` are the console's errors and CSP violations; a test adds to `allowed` what it provokes."""
+class Chromium:
+    """A running Chromium with a profile of its own. It is used again once everything of the last one is forgotten: starting one
+    takes longer than most tests."""
 
-    def __init__(self, url, size=WIDE):
-        self.url = f"{url}/"
+    def __init__(self):
         self.profile = tempfile.mkdtemp(prefix="parley-browser-")
         self.driver = driver_in(self.profile)
+
+    def forget(self, url):
+        """Whether it is as good as new."""
+        try:
+            windows = self.driver.window_handles
+            for window in windows[1:]:
+                self.driver.switch_to.window(window)
+                self.driver.close()
+            self.driver.switch_to.window(windows[0])
+            self.driver.get("about:blank")
+            for command, arguments in (
+                    ("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"}), ("Network.clearBrowserCache", {}),
+                    ("Network.clearBrowserCookies", {}), ("Browser.resetPermissions", {}), ("Emulation.setEmulatedMedia", {"features": []})):
+                self.driver.execute_cdp_cmd(command, arguments)
+            self.driver.get_log("browser")
+        except WebDriverException:
+            return False
+        return True
+
+    def quit(self):
+        with contextlib.suppress(WebDriverException):
+            self.driver.quit()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+
+class Browser:
+    """A person's use of a Chromium. `faults` are the console's errors and CSP violations; a test adds to `allowed` what it provokes."""
+
+    def __init__(self, chromium, url, size=WIDE):
+        self.url = f"{url}/"
+        self.chromium = chromium
+        self.driver = chromium.driver
         self.allowed = []
         self.faults = []
         self.preferred = {}
         self.cdp("Emulation.setFocusEmulationEnabled", enabled=True)
         self.size(*size)
-
-    def close(self):
-        self.collect()
-        with contextlib.suppress(WebDriverException):
-            self.driver.quit()
-        shutil.rmtree(self.profile, ignore_errors=True)
 
     def collect(self):
         with contextlib.suppress(WebDriverException):
@@ -213,6 +238,3 @@ class Browser:
 
     def accessibility_tree(self):
         return self.cdp("Accessibility.getFullAXTree")["nodes"]
-
-    def dump(self):
-        return json.dumps(self.driver.get_log("browser"), indent=1)

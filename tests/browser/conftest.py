@@ -12,7 +12,7 @@ from people import World  # noqa: E402
 from sdk import Network  # noqa: E402
 from server import Logs, Parley  # noqa: E402
 
-from browser import Browser, WIDE  # noqa: E402
+from browser import Browser, Chromium, WIDE  # noqa: E402
 
 PARLEY = pytest.StashKey()
 # A test that fills a chat of 10,000 messages is not about how fast one device may write.
@@ -69,6 +69,15 @@ def people(world):
     return make
 
 
+@pytest.fixture(scope="session")
+def idle():
+    """Chromiums that nobody uses now."""
+    chromiums = []
+    yield chromiums
+    for chromium in chromiums:
+        chromium.quit()
+
+
 @pytest.fixture
 def network(world):
     """A network that can be cut, for `browse(url=network.url)`."""
@@ -78,12 +87,12 @@ def network(world):
 
 
 @pytest.fixture
-def browse(world, request):
+def browse(world, request, idle):
     """Makes browsers; what their consoles said fails the test, when it has not failed already."""
     browsers = []
 
     def make(person=None, size=WIDE, url=None):
-        browsers.append(Browser(url or "http://%s:%d" % world.address, size))
+        browsers.append(Browser(idle.pop() if idle else Chromium(), url or "http://%s:%d" % world.address, size))
         if person is not None:
             browsers[-1].log_in(person)
         return browsers[-1]
@@ -93,7 +102,11 @@ def browse(world, request):
     for number, browser in enumerate(browsers):
         if failed:
             browser.picture(f"failed-{request.node.name}-{number}")
-        browser.close()
+        browser.collect()
+        if not failed and browser.chromium.forget(browser.url):
+            idle.append(browser.chromium)
+        else:
+            browser.chromium.quit()
     faults = [fault for browser in browsers for fault in browser.faults]
     assert not faults, "\n".join(faults)
 

@@ -29,16 +29,21 @@ export class Store {
   }
 
   async get(key) {
-    const database = await this.#database;
-    if (!database) return undefined;
-    return answered(database.transaction(TABLE).objectStore(TABLE).get(key)).catch(() => undefined);
+    return this.#ask("readonly", (table) => table.get(key));
   }
 
-  // A full disk must not stop the page: what is kept here can be asked for again.
   async set(key, value) {
+    await this.#ask("readwrite", (table) => table.put(value, key));
+  }
+
+  // A full disk or a store that is being closed must not stop the page: what is kept here can be asked for again.
+  async #ask(mode, work) {
     const database = await this.#database;
-    if (!database) return;
-    await answered(database.transaction(TABLE, "readwrite").objectStore(TABLE).put(value, key)).catch(() => null);
+    try {
+      return database ? await answered(work(database.transaction(TABLE, mode).objectStore(TABLE))) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   async close() {
