@@ -126,6 +126,7 @@ struct device {
     uint32_t calls; /* of the port, not answered yet: the device must not be freed */
     uint8_t state;
     bool opening, reading, fetching;
+    bool page_stale; /* what is being fetched must be fetched again */
     bool resync_due; /* says `resync` as soon as the window has room; until then nothing is taken */
     bool
         clear_due; /* it relies on nothing in its inbox, which must be emptied before anything is parked */
@@ -164,6 +165,8 @@ void device_deliver(struct device *device, struct delivery_event *event);
  * the device by (false), which is not owed it. */
 bool device_offer(struct device *device, struct delivery_event *event);
 void device_pass_by(struct device *device); /* it watches a pulled chat and is not sent its event */
+/* What this process holds of the content of that event and has not sent is dropped, and read from the log again. */
+void device_erase(struct device *device, int64_t chat_id, int64_t seq);
 void device_remove(struct device *device); /* the device was deleted; its connection must be gone */
 
 /* --- from the inbox and the log --- */

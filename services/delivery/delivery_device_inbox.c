@@ -196,6 +196,11 @@ void device_on_contents(struct device *device, uint32_t generation, const struct
 {
     if (generation != device->page_generation)
         return;
+    if (device->page_stale) {
+        device->page_stale = false;
+        fetch_page(device);
+        return;
+    }
     if (device->page_n > 0) {
         send_again(device, jsons);
         device_drop_page(device);
@@ -204,6 +209,45 @@ void device_on_contents(struct device *device, uint32_t generation, const struct
         hold_page(device, jsons);
     }
     device_advance(device);
+}
+
+/* --- what was deleted --- */
+
+static bool is_waiting_here(const struct device *device, int64_t chat_id, int64_t seq)
+{
+    for (uint32_t i = 0; i < device->waiting.count; i++) {
+        const struct delivery_entry *entry = delivery_ring_at(&device->waiting, i);
+        if (entry->u.event != NULL && entry->ref.chat_id == chat_id && entry->ref.seq == seq)
+            return true;
+    }
+    return false;
+}
+
+static bool is_on_page(const struct device *device, int64_t chat_id, int64_t seq)
+{
+    for (uint32_t i = device->page_sent; i < device->page_count; i++)
+        if (device->page[i].chat_id == chat_id && device->page[i].seq == seq)
+            return true;
+    return false;
+}
+
+void device_erase(struct device *device, int64_t chat_id, int64_t seq)
+{
+    /* While Redis is away nothing can go through the inbox: what waits in memory is sent as it came. */
+    if (device->hub->inboxes != DEVICE_INBOXES_AWAY && is_waiting_here(device, chat_id, seq)) {
+        device_drop_contents(device);
+        device_settle(device, DEVICE_MOVED);
+        device->hub->port->park_soon(device, 0);
+    }
+    if (device->page == NULL || !is_on_page(device, chat_id, seq))
+        return;
+    if (device->page_jsons == NULL) {
+        device->page_stale = true;
+        return;
+    }
+    mem_free(device->page_jsons);
+    device->page_jsons = NULL;
+    fetch_page(device);
 }
 
 /* --- parking --- */

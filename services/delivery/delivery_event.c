@@ -48,3 +48,11 @@ struct text delivery_event_json(const struct delivery_event *event)
 {
     return (struct text){event->json, event->json_length};
 }
+
+int64_t delivery_event_member(const struct delivery_event *event)
+{
+    bool is_membership = event->type == CHAT_EVENT_MEMBER_ADDED ||
+                         event->type == CHAT_EVENT_MEMBER_REMOVED ||
+                         event->type == CHAT_EVENT_ROLE_CHANGED;
+    return is_membership ? event->subject_id : 0;
+}

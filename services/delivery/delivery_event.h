@@ -29,7 +29,7 @@ enum delivery_mode {
 struct delivery_event {
     struct delivery_ref ref;
     int64_t sender_id;
-    int64_t subject_id;
+    int64_t subject_id; /* as in chat_event: a user, or a seq */
     int64_t arrived_ms; /* monotonic */
     uint32_t references;
     uint32_t json_length;
@@ -45,5 +45,7 @@ struct delivery_event *delivery_event_create(uint32_t partition, int64_t offset,
 struct delivery_event *delivery_event_share(struct delivery_event *event); /* one more reference */
 void delivery_event_drop(struct delivery_event **event);                   /* NULL inside is fine */
 struct text delivery_event_json(const struct delivery_event *event);
+int64_t delivery_event_member(
+    const struct delivery_event *event); /* of a membership event its user, else 0 */
 
 #endif

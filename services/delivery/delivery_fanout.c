@@ -29,6 +29,13 @@ static struct metric pulled_total = {.name = "parley_delivery_pulled_events_tota
                                      .help = "Events of chats that are pulled.",
                                      .kind = METRIC_COUNTER};
 
+/* A deleted message is not told by what was read of it before (contract I19). */
+static void erase(struct device *device, const struct delivery_event *event)
+{
+    if (event->type == CHAT_EVENT_DELETE)
+        device_erase(device, event->ref.chat_id, event->subject_id);
+}
+
 /* While nothing can be parked, who has no connection is not even remembered. */
 static void to_user(struct delivery_service *service, int64_t user_id, struct delivery_event *event)
 {
@@ -40,6 +47,7 @@ static void to_user(struct delivery_service *service, int64_t user_id, struct de
     struct device *device = user->devices;
     while (device != NULL) {
         struct device *next = device->next_of_user;
+        erase(device, event);
         device_deliver(device, event);
         device = next;
     }
@@ -75,7 +83,8 @@ static void offer(struct device *device, struct delivery_event *event,
                   struct delivery_roster *roster)
 {
     int64_t user_id = device->user->user_id;
-    if (user_id == event->subject_id)
+    erase(device, event);
+    if (user_id == delivery_event_member(event))
         return; /* it has it already */
     if (delivery_roster_has(roster, user_id, event->ref.seq))
         (void)device_offer(device, event);
@@ -99,8 +108,8 @@ static void pull(struct delivery_service *service, struct delivery_event *event,
     metric_add(&pulled_total, 1);
     if (event->mode != DELIVERY_PARK_ONLY)
         delivery_heads_note(service->heads, event->ref.chat_id, event->ref.seq);
-    if (event->subject_id != 0)
-        to_user(service, event->subject_id, event);
+    if (delivery_event_member(event) != 0)
+        to_user(service, delivery_event_member(event), event);
     if (event->mode == DELIVERY_NORMAL || event->mode == DELIVERY_LIVE_ONLY)
         offer_to_watchers(service, event, roster);
 }
@@ -120,7 +129,7 @@ void delivery_fanout_event(struct delivery_service *service, struct delivery_eve
         pull(service, event, roster);
     else
         push(service, event, roster);
-    if (event->mode == DELIVERY_LIVE_ONLY || (is_pulled && event->subject_id == 0))
+    if (event->mode == DELIVERY_LIVE_ONLY || (is_pulled && delivery_event_member(event) == 0))
         delivery_cursor_release(service->cursor, ref->partition, ref->offset);
     else
         delivery_park_event(service->park, event);

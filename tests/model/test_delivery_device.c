@@ -6,7 +6,8 @@
  *   - on one connection a chat's seqs rise, and n counts up by one;
  *   - what the cursor has passed is acknowledged, or in the inbox, or the next connection will be told to resync;
  *   - when all has calmed down, every event was acknowledged, or followed by a resync, and so was each demand for one;
- *   - where a trace says that an event is, there it is.
+ *   - where a trace says that an event is, there it is;
+ *   - what was deleted is not told with its content once the device knows, unless Redis was away then.
  *
  * Chats are pulled for a while, and pushed again: what is pulled is owed to nobody, but what the device takes of it keeps the
  * order, the numbers and the cursor right like all the rest. */
@@ -24,20 +25,23 @@
 #include "shared/base/mem.h"
 #include "shared/proto/chat_protocol.h"
 
-#define SEEDS      400
-#define STEPS      1500
-#define PARTITIONS 2
-#define CHATS      4 /* chat c lies in partition c % PARTITIONS */
-#define MAX_EVENTS 4096
-#define MAX_INBOX  60
-#define WINDOW     8
-#define COMMANDS   64
+#define SEEDS       400
+#define STEPS       1500
+#define PARTITIONS  2
+#define CHATS       4 /* chat c lies in partition c % PARTITIONS */
+#define MAX_EVENTS  4096
+#define MAX_INBOX   60
+#define WINDOW      8
+#define COMMANDS    64
+#define EVENT_WORDS 3 /* of the fake events' text: chat, seq, erased */
 
 struct known_event {
     struct delivery_ref ref;
     bool covered; /* acknowledged, gone, older than a resync, or pulled */
     bool gone;
     bool is_pulled;
+    bool erased;      /* in the log: deleted, its content is not told any more */
+    bool erased_here; /* … and the device knows */
 };
 
 struct fake_redis {
@@ -74,6 +78,7 @@ static struct world {
     int64_t seqs[CHATS];
     bool is_pulled[CHATS];
     int offers_taken, offers_passed_by;
+    int64_t erased_sends;
     struct fake_redis redis, snapshot;
     bool wiped, rewritten;
     bool fresh; /* the device is younger than this Redis */
@@ -82,6 +87,7 @@ static struct world {
     bool fetching, blocked, park_wanted;
     uint32_t fetch_generation;
     struct delivery_ref fetch[DEVICE_PAGE];
+    bool fetch_erased[DEVICE_PAGE]; /* as the log was when it was asked */
     size_t fetch_count;
     /* the client */
     bool connected, ready;
@@ -191,13 +197,17 @@ static void on_send_event(struct device *device, int64_t n, struct text json)
 {
     (void)device;
     assert_true(w.connected && w.ready);
-    assert_int_equal(json.length, 2 * sizeof(int64_t));
-    memcpy(&sending_chat, json.data, sizeof sending_chat);
-    memcpy(&sending_seq, json.data + sizeof sending_chat, sizeof sending_seq);
+    int64_t words[EVENT_WORDS];
+    assert_int_equal(json.length, sizeof words);
+    memcpy(words, json.data, sizeof words);
+    sending_chat = words[0];
+    sending_seq = words[1];
     assert_true(sending_seq > w.seen_seq[sending_chat]);
     w.seen_seq[sending_chat] = sending_seq;
     struct delivery_ref ref = {.chat_id = sending_chat, .seq = sending_seq};
     size_t number = number_of(&ref);
+    w.erased_sends += words[2];
+    assert_true(words[2] == 1 || !w.events[number].erased_here);
     while (w.next_n < n && w.next_n <= w.last_n &&
            (w.next_n <= w.acked_n || w.events[w.of_n[w.next_n]].gone))
         w.next_n++; /* acknowledged meanwhile, or gone: not sent again */
@@ -256,6 +266,8 @@ static void on_fetch(struct device *device, uint32_t generation, const struct de
     w.fetching = true;
     w.fetch_generation = generation;
     w.fetch_count = count;
+    for (size_t i = 0; i < count; i++)
+        w.fetch_erased[i] = known(&refs[i])->erased;
     memcpy(w.fetch, refs, count * sizeof *refs);
 }
 
@@ -584,7 +596,7 @@ static void offer(struct delivery_event *event, enum delivery_mode mode)
 static void deliver(uint32_t partition, int64_t offset, enum delivery_mode mode)
 {
     struct known_event *event = &w.events[w.by_partition[partition][offset - 1]];
-    int64_t words[2] = {event->ref.chat_id, event->ref.seq};
+    int64_t words[EVENT_WORDS] = {event->ref.chat_id, event->ref.seq, event->erased};
     struct chat_event source = {.chat_id = event->ref.chat_id,
                                 .seq = event->ref.seq,
                                 .json = {(const char *)words, sizeof words}};
@@ -775,16 +787,44 @@ static void answer_fetch(void)
     if (!w.fetching)
         return;
     w.fetching = false;
-    static int64_t words[DEVICE_PAGE][2];
+    static int64_t words[DEVICE_PAGE][EVENT_WORDS];
     struct text jsons[DEVICE_PAGE];
     for (size_t i = 0; i < w.fetch_count; i++) {
         struct known_event *event = known(&w.fetch[i]);
         event->gone = event->gone || one_in(50);
         words[i][0] = event->ref.chat_id;
         words[i][1] = event->ref.seq;
+        words[i][2] = w.fetch_erased[i];
         jsons[i] = event->gone ? TEXT_NONE : (struct text){(char *)words[i], sizeof words[i]};
     }
     device_on_contents(w.device, w.fetch_generation, jsons);
+}
+
+/* Mostly what the device is about to send. */
+static struct known_event *draw_deleted(void)
+{
+    const struct device *device = w.device;
+    if (device->page_count > 0 && one_in(2))
+        return known(&device->page[next_random() % device->page_count]);
+    if (device->waiting.count > 0 && one_in(2))
+        return known(
+            &delivery_ring_at(&device->waiting, (uint32_t)(next_random() % device->waiting.count))
+                 ->ref);
+    return w.event_count == 0 ? NULL : &w.events[next_random() % w.event_count];
+}
+
+/* A message is deleted in the log, and at once or later the device is told. While Redis is away it may send what it has. */
+static void erase(void)
+{
+    struct known_event *event = draw_deleted();
+    if (event == NULL)
+        return;
+    event->erased = true;
+    if (one_in(3))
+        return;
+    device_erase(w.device, event->ref.chat_id, event->ref.seq);
+    if (w.hub.inboxes != DEVICE_INBOXES_AWAY)
+        event->erased_here = true;
 }
 
 /* An event that was passed over is released: whatever the device does, it must be told. */
@@ -851,6 +891,7 @@ static void step(void)
     case 19:
         if (one_in(20))
             demand_resync();
+        erase();
         break;
     default:
         run_command(true);
@@ -922,6 +963,7 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
 {
     (void)state;
     int verdicts[3] = {0}, resyncs = 0, demands = 0, taken = 0, passed_by = 0;
+    int64_t erased = 0;
     int traces[DEVICE_TRACE_RESYNC + 1] = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         memset(&w, 0, sizeof w);
@@ -941,6 +983,7 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
         resyncs += w.resyncs;
         demands += w.demands;
         taken += w.offers_taken;
+        erased += w.erased_sends;
         passed_by += w.offers_passed_by;
     }
     assert_true(verdicts[DEVICE_RESUMED] > SEEDS); /* the walk went everywhere */
@@ -950,6 +993,7 @@ static void nothing_is_lost_reordered_or_held_back_whatever_happens(void **state
     for (int i = 0; i <= DEVICE_TRACE_RESYNC; i++)
         assert_true(traces[i] > SEEDS);
     assert_true(taken > SEEDS);
+    assert_true(erased > SEEDS);
     assert_true(passed_by > SEEDS);
 }
 
