@@ -194,7 +194,7 @@ def test_a_checkout_that_the_service_user_cannot_enter_is_served_from_a_copy(mak
     del one.environment["PARLEY_STATE_DIR"]
     try:
         for _ in range(2):
-            one.start(program=f"{checkout}/deploy/supervisor")
+            one.start(ready="Ctrl-C stops everything", program=f"{checkout}/deploy/supervisor")
             one.state = re.search(r"logs: (/var/lib/parley/\w+)/log", one.text()).group(1)
             with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/") as answer:
                 assert answer.read() == b"the page"
