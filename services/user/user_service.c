@@ -2,6 +2,10 @@
  * of expired sessions. */
 #include "services/user/user_service.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "services/user/user_settings.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
@@ -26,6 +30,23 @@ static void on_sweep_time(void *context)
         return;
     service->sweeping = true;
     user_store_sweep(service->store, SWEEP_SESSIONS, on_swept, service);
+}
+
+/* Tests make thousands of accounts, and need not take a minute of processor time for their passwords. */
+static bool may_hash(char *message_out, int message_size)
+{
+    bool is_weak = user_settings.password_memory_kib < USER_PASSWORD_MEMORY_KIB;
+    if (is_weak && strcmp(daemon_settings.environment, "production") == 0) {
+        snprintf(message_out, (size_t)message_size,
+                 "user.password_memory_kib is %" PRId64
+                 ": passwords would be easily found in a stolen table; give at least %d",
+                 user_settings.password_memory_kib, USER_PASSWORD_MEMORY_KIB);
+        return false;
+    }
+    if (is_weak)
+        log_warning("passwords_are_weakly_hashed",
+                    LOG_NUMBER("memory_kib", user_settings.password_memory_kib));
+    return true;
 }
 
 static struct user_passwords *make_passwords(struct loop *loop)
@@ -58,6 +79,8 @@ static void make_parts(struct user_service *service, struct loop *loop, struct n
 bool user_service_start(struct daemon *daemon, void **service_out, char *message_out,
                         int message_size)
 {
+    if (!may_hash(message_out, message_size))
+        return false;
     struct user_service *service = mem_zalloc(sizeof *service);
     struct loop *loop = daemon_loop(daemon);
     struct nng_bus *bus = daemon_bus(daemon);

@@ -20,6 +20,8 @@ struct user_settings {
     int64_t rpc_concurrency;
 };
 
+#define USER_PASSWORD_MEMORY_KIB 19456 /* the least where people's passwords are */
+
 extern struct user_settings user_settings;
 extern const struct settings_table user_settings_table;
 

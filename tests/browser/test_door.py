@@ -72,6 +72,7 @@ def test_a_login_that_is_ended_elsewhere_says_why_and_leads_to_the_door(browse, 
     ada.direct(bob)
     browser = browse(ada)
     browser.allowed.append("401")
+    browser.connected()  # or its token would be refused
     sessions = ada.get("/v1/sessions")["items"]
     for session in sessions:
         if not session["current"]:

@@ -22,6 +22,7 @@ SETTINGS = {
     "PARLEY_LIMITS_AUTH_DEADLINE_MS": "1500",
     "PARLEY_LIMITS_HEARTBEAT_MS": "3000",
     "PARLEY_DELIVERY_SLOW_CLOSE_MS": "3000",
+    "PARLEY_USER_PASSWORD_MEMORY_KIB": "1024",  # a test run makes thousands of accounts
 }
 
 # What a sanitizer finds ends the process or stands in its log, and both fail a test (Logs, unexpected_ends).
