@@ -1,5 +1,7 @@
 """What is done to messages: edits, deletions, reactions; and mentions in the counts."""
 
+import urllib.parse
+
 from selenium.webdriver.common.keys import Keys
 
 from server import until
@@ -108,3 +110,33 @@ def test_unread_mentions_are_counted_and_gone_when_read(browse, people):
     browser.open_chat("Mill")
     browser.gone("#chats .badge")
     until(lambda: ada.get("/v1/chats")["items"][0]["unread_mentions"] == 0, 10, "no mention is unread")
+
+
+def test_a_lively_chat_is_pictured(browse, people):
+    ada, bob, cy = people("Ada Lovelace", "Charles Babbage", "Mary Somerville")
+    chat = ada.group(bob, cy, title="Analytical Engine")
+
+    def react(person, event, emoji):
+        person.put(f"/v1/chats/{chat}/messages/{event['seq']}/reactions/{urllib.parse.quote(emoji)}")
+
+    plan = bob.say(chat, "The store has 1,000 columns now, and each holds 40 digits.")
+    for person, emoji in ((ada, "🎉"), (cy, "🎉"), (ada, "👏"), (bob, "🔥")):
+        react(person, plan, emoji)
+    slip = cy.say(chat, "That is 4,000 digits.")
+    cy.patch(f"/v1/chats/{chat}/messages/{slip['seq']}", {"body": {"text": "That is 40,000 digits."}})
+    gone = bob.say(chat, "I counted wrong")
+    bob.delete(f"/v1/chats/{chat}/messages/{gone['seq']}", want=200)
+    mine = ada.say(chat, "It will be more than we ever need.", reply_to=plan["seq"])
+    react(bob, mine, "😂")
+    ada.say(chat, "❤️")
+    for person in (bob, cy):
+        person.put(f"/v1/chats/{chat}/receipts", {"read": mine["seq"]})
+    browser = browse(ada)
+    browser.prefer(reduced_motion="reduce")
+    browser.open_chat("Analytical Engine")
+    browser.message("It will be more")
+    browser.tick("It will be more", "read")
+    browser.see("#messages .reaction", "🎉2")
+    browser.picture("lively")
+    browser.prefer(color_scheme="dark")
+    browser.picture("lively-dark")
