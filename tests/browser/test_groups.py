@@ -113,6 +113,7 @@ def test_a_mention_is_completed_sent_and_set_apart(browse, people):
     assert browser.see("#composer-text").get_property("value") == f"look, @{bob.username} "
     browser.keys("and see", Keys.ENTER)
     browser.see("#messages .mention", f"@{bob.username}")
+    browser.tick("look, @", "sent")
     event = ada.log(chat)[-1]
     assert event["mentions"] == [bob.id]
     there = browse(bob)

@@ -14,7 +14,7 @@ def test_a_chat_begins_with_a_search_for_a_username(browse, people):
     browser.click("dialog .results button", "Bob Babbage")
     browser.see("#chat-title", "Bob Babbage")
     browser.say("Good morning")
-    browser.message("Good morning")
+    browser.tick("Good morning", "sent")
     assert bob.texts(ada.direct(bob, want=200)) == ["Good morning"]
 
 
@@ -137,7 +137,7 @@ def test_shift_enter_makes_a_new_line_and_enter_sends(browse, people):
     browser = browse(ada)
     browser.open_chat("Bob")
     browser.say("one\ntwo")
-    browser.message("two")
+    browser.tick("two", "sent")
     assert ada.texts(chat) == ["one\ntwo"]
 
 
