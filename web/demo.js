@@ -3,22 +3,32 @@
 
 const note = document.getElementById("note");
 
-async function call(method, path, body) {
-  const answer = await fetch(path, { method, headers: { "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
+async function call(method, path, { body, token } = {}) {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
   return answer.json();
 }
 
 const keyOf = (account) => `parley:${account}:session`;
 
+// A login of an earlier demonstration may have ended.
+async function login(account, password) {
+  const known = JSON.parse(localStorage.getItem(keyOf(account)) ?? "null");
+  const chats = known && (await call("GET", "/v1/chats", known).catch(() => null));
+  if (chats) return { session: known, chats };
+  const session = await call("POST", "/v1/sessions", { body: { username: account, password, device: { name: "a pane of the demonstration" } } });
+  localStorage.setItem(keyOf(account), JSON.stringify(session));
+  return { session, chats: await call("GET", "/v1/chats", session) };
+}
+
+// Their direct chat is open.
 async function open(account, password) {
-  if (!localStorage.getItem(keyOf(account))) {
-    const session = await call("POST", "/v1/sessions", { username: account, password, device: { name: "a pane of the demonstration" } });
-    localStorage.setItem(keyOf(account), JSON.stringify(session));
-  }
+  const { chats } = await login(account, password);
+  const direct = chats.items.find((item) => item.chat.kind === "direct");
   const pane = document.createElement("iframe");
   pane.title = `The page of ${account}`;
-  pane.src = `/?profile=${encodeURIComponent(account)}`;
+  pane.src = `/?profile=${encodeURIComponent(account)}${direct ? `#${direct.chat.id}` : ""}`;
   return pane;
 }
 

@@ -175,8 +175,8 @@ def test_a_chat_is_watched_until_another_is_and_strangers_watch_nothing(crowd):
     his, theirs = watching(bob, chat, other), present(stranger)
     theirs.op({"op": "watch", "chats": [chat]})
     his.event(seq=ann.say(chat, "one")["seq"])
-    his.op({"op": "watch", "chats": [other]})
-    his.stays()
+    his.op({"op": "watch", "id": "x", "chats": [other]})
+    his.expect("ok", id="x")
     seq = ann.say(chat, "two")["seq"]
     await_head(his, chat, seq)
     assert his.silent(NEVER_S) and theirs.silent(0)
