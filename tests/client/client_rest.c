@@ -80,14 +80,16 @@ static void send_call(struct call *call)
     struct evhttp_connection *connection = rest->connections[rest->next++ % rest->connection_count];
     struct evhttp_request *request = evhttp_request_new(on_answer, call);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    char bearer[128];
+    char bearer[128], length[24];
     evhttp_add_header(headers, "Host", rest->host);
     if (call->token != NULL) {
         snprintf(bearer, sizeof bearer, "Bearer %s", call->token);
         evhttp_add_header(headers, "Authorization", bearer);
     }
     if (call->body != NULL) {
+        snprintf(length, sizeof length, "%zu", strlen(call->body));
         evhttp_add_header(headers, "Content-Type", "application/json");
+        evhttp_add_header(headers, "Content-Length", length); /* evhttp forgets it for PATCH */
         evbuffer_add(evhttp_request_get_output_buffer(request), call->body, strlen(call->body));
     }
     if (evhttp_make_request(connection, request, call->method, call->path) == 0)
@@ -108,6 +110,7 @@ static enum evhttp_cmd_type method_of(const char *name)
     } methods[] = {{"GET", EVHTTP_REQ_GET},
                    {"POST", EVHTTP_REQ_POST},
                    {"PUT", EVHTTP_REQ_PUT},
+                   {"PATCH", EVHTTP_REQ_PATCH},
                    {"DELETE", EVHTTP_REQ_DELETE}};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(methods[i].name, name) == 0)
