@@ -164,7 +164,7 @@ test-browser: daemons ## the page in Chromium against the real daemons only; pic
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run browser
 
 test-system: daemons $(BENCH) ## the tests of the real daemons only (ARGS='-k name' goes to pytest)
-	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run system
+	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run system $(if $(ARGS),,faults)
 
 test-deploy: daemons $(GUARD) ## the tests of the supervisor, the migrations and the front door only
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run deploy
