@@ -6,6 +6,7 @@ import os
 from live import Socket
 from rest import Rest
 
+ROUND_S = 1.0  # after which a device that logs in is not given what was said before, for want of knowing when it came
 PASSWORD = "a mill that thinks in brass"
 RUN = os.urandom(3).hex()
 numbers = itertools.count(1)

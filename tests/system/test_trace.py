@@ -1,7 +1,10 @@
 """Where is my message: for its sender, member by member and device by device, from what is stored."""
 
+import time
+
 import pytest
 
+from people import ROUND_S
 from server import until
 
 NONE = {"unknown": 0, "waiting": 0, "parked": 0, "sent": 0, "acknowledged": 0, "resync": 0}
@@ -123,6 +126,7 @@ def test_positions_count_what_lies_before_it_in_the_inbox(pair):
     ann, bob, chat = pair
     bob.say(chat, "for her")
     seqs = [bob.say(chat, f"m{i}")["seq"] for i in range(3)]
+    time.sleep(ROUND_S)
     other = bob.on_another_device()
     after = [bob.say(chat, f"n{i}")["seq"] for i in range(3)]
     until(lambda: own(bob, chat, after[-1])[other.device]["state"] == "parked", 5, "parked")
