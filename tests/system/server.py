@@ -58,6 +58,14 @@ def free_port():
                 return port
 
 
+def free_ports(count):
+    """Each another one."""
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return ports
+
+
 def until(condition, seconds, what, pause=0.02):
     """Polls until the condition holds; returns what it gave."""
     deadline = time.monotonic() + seconds
@@ -77,7 +85,7 @@ class Parley:
         os.chmod(self.folder, 0o755)
         self.state = f"{self.folder}/state"
         self.run_dir = f"{self.folder}/run"
-        self.port, self.ops_port = free_port(), free_port()
+        self.port, self.ops_port = free_ports(2)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PG"))}
         chosen = {name: os.environ[name] for name in ("PARLEY_VARIANT", "PARLEY_BUILD_DIR") if name in os.environ}
         self.environment = {
