@@ -1,4 +1,5 @@
-/* One search at a time on each connection; when it is answered the next that waits takes its place. */
+/* One search at a time on each connection; when it is answered the next that waits takes its place. Of a user one is asked
+ * at a time: whoever knows a slow question and asks it over and over holds one connection, and the others are for the others. */
 #include "services/chat/chat_searches.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "shared/daemon/daemon.h"
 
 #define MAX_CONNECTIONS 8
+#define MAX_WAITING     4 /* of one user */
 
 /* Where the columns of an event begin in the rows of the statement. */
 enum { COLUMN_PROBLEM, COLUMN_COMPLETE, COLUMN_FOUND, COLUMN_EXCERPT, COLUMN_EVENT };
@@ -178,12 +180,39 @@ static struct connection *find_idle(struct chat_searches *searches)
     return NULL;
 }
 
-static struct chat_search *take_waiting(struct chat_searches *searches)
+static bool is_asking(const struct chat_searches *searches, int64_t user_id)
 {
-    struct chat_search *search = searches->first;
-    searches->first = search->next;
-    if (searches->first == NULL)
-        searches->last = &searches->first;
+    for (size_t i = 0; i < searches->count; i++) {
+        const struct chat_search *search = searches->connections[i].search;
+        if (search != NULL && search->user_id == user_id)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_waiting(const struct chat_searches *searches, int64_t user_id)
+{
+    size_t count = 0;
+    for (const struct chat_search *search = searches->first; search != NULL; search = search->next)
+        count += search->user_id == user_id;
+    return count;
+}
+
+/* Where the first that may be asked now hangs; a link that is NULL when there is none. */
+static struct chat_search **find_next(struct chat_searches *searches)
+{
+    struct chat_search **link = &searches->first;
+    while (*link != NULL && is_asking(searches, (*link)->user_id))
+        link = &(*link)->next;
+    return link;
+}
+
+static struct chat_search *take_waiting(struct chat_searches *searches, struct chat_search **link)
+{
+    struct chat_search *search = *link;
+    *link = search->next;
+    if (searches->last == &search->next)
+        searches->last = link;
     metric_set(&waiting_metric, (int64_t)--searches->waiting);
     return search;
 }
@@ -201,11 +230,12 @@ static bool is_any_connected(const struct chat_searches *searches)
 static void start_waiting(struct chat_searches *searches)
 {
     int64_t oldest_ms = clock_monotonic_ms() - daemon_settings.request_deadline_ms;
-    while (searches->first != NULL && !searches->is_ending) {
+    struct chat_search **next;
+    while (!searches->is_ending && *(next = find_next(searches)) != NULL) {
         struct connection *idle = find_idle(searches);
         if (idle == NULL && is_any_connected(searches))
             return;
-        struct chat_search *search = take_waiting(searches);
+        struct chat_search *search = take_waiting(searches, next);
         if (idle != NULL && search->since_ms >= oldest_ms)
             ask(idle, search);
         else
@@ -215,7 +245,8 @@ static void start_waiting(struct chat_searches *searches)
 
 bool chat_searches_submit(struct chat_searches *searches, struct chat_search *search)
 {
-    if (!is_any_connected(searches) || searches->waiting >= (size_t)chat_settings.max_searches) {
+    if (!is_any_connected(searches) || searches->waiting >= (size_t)chat_settings.max_searches ||
+        count_waiting(searches, search->user_id) >= MAX_WAITING) {
         metric_add(&refused_total, 1);
         return false;
     }
@@ -272,7 +303,7 @@ void chat_searches_destroy(struct chat_searches **searches)
     for (size_t i = 0; i < (*searches)->count; i++)
         pg_destroy(&(*searches)->connections[i].pg);
     while ((*searches)->first != NULL)
-        give_up(take_waiting(*searches));
+        give_up(take_waiting(*searches, &(*searches)->first));
     mem_free(*searches);
     *searches = NULL;
 }

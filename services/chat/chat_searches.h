@@ -1,5 +1,6 @@
 /* Searches on their way to Postgres: so many at once, each on a connection of its own that ends what takes too long; the
- * rest waits in a bounded queue. A slow search costs other searches time, and nobody else. */
+ * rest waits in a bounded queue, of which no user has more than a small part. Of a user one is asked at a time. A slow
+ * search costs other searches time, and nobody else. */
 #ifndef PARLEY_CHAT_SEARCHES_H
 #define PARLEY_CHAT_SEARCHES_H
 

@@ -531,6 +531,66 @@ static void a_full_queue_refuses_and_an_end_answers_all(void **state)
     assert_int_equal(last_page.problem, PROBLEM_UNAVAILABLE);
 }
 
+/* Whoever asked, in the order of the answers. */
+static int64_t askers[8];
+static size_t asker_count;
+
+static void on_asker_done(void *context, const struct chat_search_page *page)
+{
+    (void)page;
+    askers[asker_count++] = ((const struct chat_search *)context)->user_id;
+}
+
+static void submit_as(struct chat_search *search, int64_t user_id, const char *text)
+{
+    *search = question(user_id, text);
+    search->on_done = on_asker_done;
+    search->context = search;
+    assert_true(chat_searches_submit(searches, search));
+}
+
+static bool are_four_done(void)
+{
+    return asker_count == 4;
+}
+
+static void slow_searches_of_one_user_leave_a_connection_to_the_others(void **state)
+{
+    (void)state;
+    struct chat_search asked[4];
+    chat_searches_destroy(&searches);
+    chat_settings.search_connections = 2;
+    chat_settings.max_searches = 10;
+    searches = chat_searches_create(loop, &partitions);
+    wait_until(are_searches_connected);
+    run("alter function chat.search_fold(text) rename to real_fold");
+    run("create function chat.search_fold(p_text text) returns text language plpgsql immutable "
+        "strict as $$ begin if p_text = 'slow' then perform pg_sleep(0.3); end if; "
+        "return chat.real_fold(p_text); end $$");
+    asker_count = 0;
+    for (size_t i = 0; i < 3; i++)
+        submit_as(&asked[i], BEN, "slow");
+    submit_as(&asked[3], ANN, "word");
+    wait_until(are_four_done);
+    assert_int_equal(askers[0], ANN);
+    run("drop function chat.search_fold(text)");
+    run("alter function chat.real_fold(text) rename to search_fold");
+}
+
+static void one_user_does_not_fill_the_queue(void **state)
+{
+    (void)state;
+    struct chat_search asked[6], refused = question(BEN, "word");
+    chat_settings.max_searches = 10;
+    asker_count = 0;
+    for (size_t i = 0; i < 5; i++) /* one is asked, four wait */
+        submit_as(&asked[i], BEN, "word");
+    assert_false(chat_searches_submit(searches, &refused));
+    submit_as(&asked[5], ANN, "word");
+    chat_searches_destroy(&searches);
+    assert_int_equal(asker_count, 6);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -550,6 +610,8 @@ int main(void)
         TEST(what_is_not_indexed_is_looked_at_within_a_bound),
         TEST(a_question_that_cannot_be_asked_is_refused),
         TEST(a_full_queue_refuses_and_an_end_answers_all),
+        TEST(slow_searches_of_one_user_leave_a_connection_to_the_others),
+        TEST(one_user_does_not_fill_the_queue),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }
