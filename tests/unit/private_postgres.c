@@ -140,3 +140,15 @@ long private_postgres_run(const char *sql)
     assert_true(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK);
     return number;
 }
+
+void private_postgres_run_file(const char *path)
+{
+    static char sql[65536];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(sql, 1, sizeof sql - 1, file);
+    fclose(file);
+    assert_true(length < sizeof sql - 1);
+    sql[length] = '\0';
+    private_postgres_run(sql);
+}

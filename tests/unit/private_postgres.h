@@ -13,5 +13,6 @@ void private_postgres_stop(void); /* at once, as after a crash */
 const char *private_postgres_conninfo(void);
 /* SQL by the superuser; the first value of the first row as a number, 0 when there is none. The test fails on an error. */
 long private_postgres_run(const char *sql);
+void private_postgres_run_file(const char *path); /* at most 64 KiB of SQL, in one transaction */
 
 #endif

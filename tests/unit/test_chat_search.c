@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "services/chat/chat_index.h"
@@ -46,18 +45,6 @@ static long run(const char *format, ...)
     return private_postgres_run(sql);
 }
 
-static void run_file(const char *path)
-{
-    static char sql[65536];
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t length = fread(sql, 1, sizeof sql - 1, file);
-    fclose(file);
-    assert_true(length < sizeof sql - 1);
-    sql[length] = '\0';
-    private_postgres_run(sql);
-}
-
 static int start_all(void **state)
 {
     (void)state;
@@ -69,7 +56,7 @@ static int start_all(void **state)
     assert_true(private_postgres_make(waiting_folder()));
     run("create role parley_chat login");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        run_file(files[i]);
+        private_postgres_run_file(files[i]);
     daemon_settings.postgres = private_postgres_conninfo();
     daemon_settings.postgres_user = "parley_chat";
     daemon_settings.postgres_password_file = "";

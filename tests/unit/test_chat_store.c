@@ -7,9 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "services/chat/chat_lease.h"
 #include "services/chat/chat_read_store.h"
@@ -19,11 +17,11 @@
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
 #include "shared/daemon/daemon.h"
+#include "tests/unit/private_postgres.h"
+#include "tests/unit/waiting.h"
 
 enum { ANNA = 11, BEN = 22, CARL = 33, STRANGER = 99, GROUP = 1001, SHARED = 1002, DIRECT = 1003 };
 
-static char folder[] = "/tmp/parley-chat-XXXXXX";
-static char conninfo[128];
 static struct loop *loop;
 static struct loop_timer *poll_timer;
 static struct chat_partitions partitions;
@@ -35,39 +33,7 @@ static struct chat_states *states;
 static struct chat_batch *batch;
 static bool answered;
 
-/* --- Postgres --- */
-
-/* As root it runs as `postgres`, which Postgres wants; without fsync, for it is gone in a moment. */
-static const char start_script[] =
-    "set -e; as=; if [ \"$(id -u)\" = 0 ]; then chown postgres %1$s; "
-    "as='setpriv --reuid=postgres --regid=postgres --init-groups'; fi; chmod 711 %1$s; "
-    "bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1); here=$PWD; cd /; "
-    "$as $bin/initdb -D %1$s/data -U postgres -A trust -N --locale=C.UTF-8 -E UTF8 >/dev/null; "
-    "$as $bin/pg_ctl -D %1$s/data -l %1$s/log -w -o \"-F -h '' -k %1$s\" start >/dev/null; "
-    "psql -qX -h %1$s -U postgres -c 'create role parley_chat login' postgres; "
-    "psql -qX1 -v ON_ERROR_STOP=1 -h %1$s -U postgres -f \"$here/sql/0003_chat.sql\" -f "
-    "\"$here/sql/0005_chat_poison.sql\" -f \"$here/sql/0010_chat_actions.sql\" postgres";
-static const char stop_script[] =
-    "as=; if [ \"$(id -u)\" = 0 ]; then "
-    "as='setpriv --reuid=postgres --regid=postgres --init-groups'; fi; cd /; "
-    "bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1); "
-    "$as $bin/pg_ctl -D %1$s/data -m immediate stop >/dev/null; rm -rf %1$s";
-static const char end_sessions_script[] =
-    "psql -qXAt -h %1$s -U postgres -c \"select pg_terminate_backend(pid) from pg_stat_activity "
-    "where application_name like 'parley-chat/lease'\" postgres >/dev/null";
-static const char raise_epochs_script[] =
-    "psql -qX -h %1$s -U postgres -c 'update chat.partition set epoch = epoch + 1' postgres";
-
-static void run_script(const char *script)
-{
-    char command[2048];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(command, sizeof command, script, folder);
-#pragma GCC diagnostic pop
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
-}
+/* --- waiting --- */
 
 static void on_poll(void *context)
 {
@@ -119,7 +85,6 @@ static void wait_until_connected(void)
 static void create_all(void)
 {
     static const struct chat_lease_callbacks callbacks = {NULL, on_lease_taken, on_lease_lost};
-    loop = loop_create();
     poll_timer = loop_timer_create(loop, on_poll, NULL);
     lease = chat_lease_create(loop, &partitions, &callbacks);
     store = chat_store_create(loop);
@@ -136,10 +101,13 @@ static int start_all(void **state)
 {
     (void)state;
     log_init("test", LOG_LEVEL_ERROR + 1);
-    assert_non_null(mkdtemp(folder));
-    run_script(start_script);
-    snprintf(conninfo, sizeof conninfo, "host=%s dbname=postgres", folder);
-    daemon_settings.postgres = conninfo;
+    loop = waiting_start();
+    assert_true(private_postgres_make(waiting_folder()));
+    private_postgres_run("create role parley_chat login");
+    private_postgres_run_file("sql/0003_chat.sql");
+    private_postgres_run_file("sql/0005_chat_poison.sql");
+    private_postgres_run_file("sql/0010_chat_actions.sql");
+    daemon_settings.postgres = private_postgres_conninfo();
     daemon_settings.postgres_user = "parley_chat";
     daemon_settings.postgres_password_file = "";
     daemon_settings.statement_timeout_ms = 5000;
@@ -163,8 +131,8 @@ static int stop_all(void **state)
     chat_lease_destroy(&lease);
     chat_states_destroy(&states);
     loop_timer_destroy(&poll_timer);
-    loop_destroy(&loop);
-    run_script(stop_script);
+    private_postgres_stop();
+    waiting_stop();
     return 0;
 }
 
@@ -271,7 +239,8 @@ static void a_lost_session_gives_everything_up_and_takes_it_again(void **state)
 {
     (void)state;
     int64_t epoch = partitions.items[0].epoch;
-    run_script(end_sessions_script);
+    private_postgres_run("select count(pg_terminate_backend(pid)) from pg_stat_activity where "
+                         "application_name = 'parley-chat/lease'");
     wait_for_answer();
     assert_int_equal(chat_lease_held(lease), 4);
     assert_int_equal(partitions.items[0].epoch, epoch + 1);
@@ -301,7 +270,7 @@ static void what_cannot_be_stored_is_told_from_what_went_wrong(void **state)
 static void an_older_epoch_cannot_commit(void **state)
 {
     (void)state;
-    run_script(raise_epochs_script);
+    private_postgres_run("update chat.partition set epoch = epoch + 1");
     assert_int_equal(commit_message(GROUP, ANNA, "x", "{}"), CHAT_COMMIT_FENCED);
     chat_lease_renew(lease);
     wait_for_answer();

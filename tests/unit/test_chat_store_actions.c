@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "services/chat/chat_lane.h"
@@ -115,18 +114,6 @@ static bool is_ready(void)
            chat_lane_state(world.lane) == CHAT_LANE_IDLE;
 }
 
-static void run_migration(const char *name)
-{
-    char path[64];
-    static char sql[65536];
-    snprintf(path, sizeof path, "sql/%s", name);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    sql[fread(sql, 1, sizeof sql - 1, file)] = '\0';
-    fclose(file);
-    private_postgres_run(sql);
-}
-
 static int start_all(void **state)
 {
     static const struct chat_lease_callbacks callbacks = {NULL, on_taken, on_lost};
@@ -146,9 +133,9 @@ static int start_all(void **state)
     if (!private_postgres_make(waiting_folder()))
         return -1;
     private_postgres_run("create role parley_chat login");
-    run_migration("0003_chat.sql");
-    run_migration("0005_chat_poison.sql");
-    run_migration("0010_chat_actions.sql");
+    private_postgres_run_file("sql/0003_chat.sql");
+    private_postgres_run_file("sql/0005_chat_poison.sql");
+    private_postgres_run_file("sql/0010_chat_actions.sql");
     daemon_settings.postgres = private_postgres_conninfo();
     daemon_settings.postgres_user = "parley_chat";
     daemon_settings.postgres_password_file = "";
