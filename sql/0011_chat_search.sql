@@ -275,7 +275,6 @@ create function chat.index_again() returns void
 language sql as $$
     truncate chat.search_document, chat.search_block, chat.search_cursor;
 $$;
-revoke execute on function chat.index_again() from public;
 
 -- --- searching ---
 
@@ -533,3 +532,5 @@ begin
 end $$;
 
 grant execute on all functions in schema chat to parley_chat;
+-- That one is for whoever administers the database.
+revoke execute on function chat.index_again() from public, parley_chat;

@@ -115,6 +115,8 @@ static void take_refusal(struct chat_index *index, const struct pg_result *resul
     }
     if (index->slice_events > 1)
         index->slice_events /= 2;
+    else /* nothing smaller can be tried: it is the other partitions' turn */
+        index->slice_events = chat_settings.index_slice_events;
     if (is_content)
         loop_timer_start(index->timer, 1);
     else
@@ -201,7 +203,7 @@ static void ask_cursors(struct chat_index *index)
     pg_submit(unit, on_cursors, index);
 }
 
-/* A refused slice is tried again with less before any other partition's turn. False: all is indexed. */
+/* A refused slice is tried again with less, down to one event, before any other partition's turn. False: all is indexed. */
 static bool choose_partition(struct chat_index *index)
 {
     uint32_t count = index->partitions->count;
