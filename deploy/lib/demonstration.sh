@@ -6,15 +6,16 @@
 
 readonly DEMONSTRATION_PASSWORD='demonstration only'
 
-# The first member of that name in a JSON answer; the values that are asked for hold no quotes.
+# The first member of that name in a JSON answer, nothing when there is none; the values that are asked for hold no quotes.
 json_member() { # name, JSON
-    grep -o "\"$1\":\"[^\"]*\"" <<<"$2" | head -n 1 | cut -d '"' -f 4
+    if [[ $2 =~ \"$1\":\"([^\"]*)\" ]]; then printf '%s' "${BASH_REMATCH[1]}"; fi
 }
 
-demo_call() { # method path token [body]; prints the answer
+# Prints the answer, or why there was none: whoever asked sees that it is not what they wanted, and says so.
+demo_call() { # method path token [body]
     # The token comes through a file descriptor: command lines are everybody's to read.
-    curl --silent --show-error --max-time 10 --request "$1" --header @<(printf 'Authorization: Bearer %s\n' "$3") \
-        --header 'Content-Type: application/json' ${4:+--data "$4"} "$(public_url)$2" 2>&1
+    curl --silent --show-error --noproxy '*' --max-time 10 --request "$1" --header @<(printf 'Authorization: Bearer %s\n' "$3") \
+        --header 'Content-Type: application/json' ${4:+--data "$4"} "$(public_url)$2" 2>&1 || true
 }
 
 demo_account() { # username display-name; sets DEMO_TOKEN[username] and DEMO_ID[username]
@@ -46,6 +47,12 @@ demo_talk() {
     demo_say ada "$group" demo-2 'Numbered from 1, without a gap.'
 }
 
+# A device that nobody is logged in on makes room for those of the next starts.
+demo_log_out() {
+    local name
+    for name in "${!DEMO_TOKEN[@]}"; do demo_call DELETE /v1/sessions/current "${DEMO_TOKEN[$name]}" >/dev/null; done
+}
+
 # Which chats are shown side by side, for web/demo.js. Written by the service user: the folder is its own.
 demo_publish() {
     "${AS_SERVICE[@]}" tee -- "$STATE_DIR/work/nginx/demonstration/demonstration.json" >/dev/null <<JSON
@@ -58,6 +65,7 @@ demonstrate() {
     demo_account ada 'Ada Lovelace'
     demo_account grace 'Grace Hopper'
     demo_talk
+    demo_log_out
     demo_publish
     cat <<TEXT
 

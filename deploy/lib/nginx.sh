@@ -108,6 +108,7 @@ prepare_nginx() {
     make_private_folder "$work" 700
     make_private_folder "$work/temp" 700
     make_private_folder "$work/demonstration" 700
+    [[ -n $DEMONSTRATION ]] || "${AS_SERVICE[@]}" rm -f -- "$work/demonstration/demonstration.json"
     link_into_work web "$WEB_DIR"
     link_into_work api "$API_DIR"
     link_into_work errors "$ERRORS_DIR"

@@ -24,7 +24,7 @@ def call(one, method, path, token="", body=None):
     request = urllib.request.Request(f"http://127.0.0.1:{one.port}{path}", method=method, data=body and json.dumps(body).encode(),
                                      headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+        return json.loads(answer.read() or "null")
 
 
 def talk_of(one):
@@ -65,6 +65,33 @@ def test_started_again_it_says_nothing_twice(demonstration):
     assert demonstration.stop() == 0
     demonstration.start(ready=READY, seconds=60)
     assert talk_of(demonstration) == before
+
+
+def test_its_seeds_stay_logged_in_nowhere(demonstration):
+    """Each start logs in anew: devices that stay logged in make no room, and one day there is none left."""
+    told = call(demonstration, "GET", "/demonstration.json")
+    for account in told["accounts"]:
+        token = call(demonstration, "POST", "/v1/sessions", body={"username": account, "password": told["password"]})["token"]
+        sessions = call(demonstration, "GET", "/v1/sessions?limit=200", token)["items"]
+        assert "seeds of the demonstration" not in [session["device"]["name"] for session in sessions]
+
+
+def test_when_somebody_has_changed_a_password_it_says_so(demonstration):
+    told = call(demonstration, "GET", "/demonstration.json")
+    old, new = told["password"], "changed by a passer-by"
+    token = call(demonstration, "POST", "/v1/sessions", body={"username": "ada", "password": old})["token"]
+    call(demonstration, "PUT", "/v1/users/me/password", token, {"old_password": old, "new_password": new})
+    assert demonstration.stop() == 0
+    demonstration.start(ready="ada cannot log in", seconds=60)
+    assert demonstration.process.wait(30) == 69
+
+
+def test_started_as_something_else_it_tells_nobody_the_password(demonstration):
+    del demonstration.environment["PARLEY_DEMONSTRATION"]
+    demonstration.start(ready="Ctrl-C stops everything", seconds=60)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        call(demonstration, "GET", "/demonstration.json")
+    assert refused.value.code == 404
 
 
 def test_what_is_no_demonstration_has_no_such_accounts(servers):
