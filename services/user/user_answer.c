@@ -1,6 +1,5 @@
 #include "services/user/user_answer.h"
 
-#include "services/user/user_cursor.h"
 #include "shared/daemon/daemon.h"
 
 /* The members of the object, without its end. */
@@ -102,26 +101,29 @@ bool user_page_by_name(struct http_request *request, struct user_page *page_out)
     return true;
 }
 
-static void write_end(struct buffer *out, bool more, const char *cursor)
+void user_page_answer(const struct user_page *page, enum problem problem,
+                      const struct user_list *list, const void *items, size_t count)
 {
-    if (more)
-        buffer_append_format(out, "],\"next_cursor\":\"%s\"}", cursor);
-    else
-        buffer_append_string(out, "],\"next_cursor\":null}");
-}
-
-void user_page_end_by_time(struct buffer *out, bool more, struct user_position last)
-{
+    const char *item = items;
     char cursor[USER_CURSOR_SIZE];
-    if (more)
-        user_cursor_write_time(last, cursor);
-    write_end(out, more, cursor);
-}
-
-void user_page_end_by_name(struct buffer *out, bool more, struct text last)
-{
-    char cursor[USER_CURSOR_SIZE];
-    if (more)
-        user_cursor_write_name(last, cursor);
-    write_end(out, more, cursor);
+    if (problem != PROBLEM_NONE) {
+        user_answer_problem(page->request, problem);
+        return;
+    }
+    struct buffer body = BUFFER_EMPTY;
+    size_t shown = count > (size_t)page->limit ? (size_t)page->limit : count;
+    buffer_append_string(&body, "{\"items\":[");
+    for (size_t i = 0; i < shown; i++, item += list->item_bytes) {
+        if (i > 0)
+            buffer_append_string(&body, ",");
+        list->write_item(&body, http_identity(page->request), item);
+    }
+    if (count > shown) {
+        list->write_cursor(item - list->item_bytes, cursor);
+        buffer_append_format(&body, "],\"next_cursor\":\"%s\"}", cursor);
+    } else {
+        buffer_append_string(&body, "],\"next_cursor\":null}");
+    }
+    http_reply_json(page->request, 200, &body);
+    buffer_deinit(&body);
 }

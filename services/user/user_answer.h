@@ -2,6 +2,7 @@
 #ifndef PARLEY_USER_ANSWER_H
 #define PARLEY_USER_ANSWER_H
 
+#include "services/user/user_cursor.h"
 #include "services/user/user_store.h"
 #include "shared/net/http_server.h"
 
@@ -23,8 +24,15 @@ struct user_page {
 };
 bool user_page_by_time(struct http_request *request, struct user_page *page_out);
 bool user_page_by_name(struct http_request *request, struct user_page *page_out);
-/* Writes `],"next_cursor":…}`. The list asked for one item more than the limit: `more` is whether it came. */
-void user_page_end_by_time(struct buffer *out, bool more, struct user_position last);
-void user_page_end_by_name(struct buffer *out, bool more, struct text last);
+
+/* What the items of a list are: how one is written, and the cursor behind it. */
+struct user_list {
+    size_t item_bytes;
+    void (*write_item)(struct buffer *out, const struct identity *caller, const void *item);
+    void (*write_cursor)(const void *item, char out[USER_CURSOR_SIZE]);
+};
+/* Answers with a page. One item more than the limit was asked for: when it came, there is a next page. */
+void user_page_answer(const struct user_page *page, enum problem problem,
+                      const struct user_list *list, const void *items, size_t count);
 
 #endif

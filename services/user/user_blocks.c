@@ -3,27 +3,26 @@
 #include "services/user/user_catch_up.h"
 #include "services/user/user_handlers.h"
 
+static void write_block(struct buffer *out, const struct identity *caller, const void *item)
+{
+    const struct user_block *block = item;
+    (void)caller;
+    buffer_append_string(out, "{\"user\":");
+    json_write_id(out, block->other_id);
+    buffer_append_string(out, "}");
+}
+
+static void write_cursor(const void *item, char out[USER_CURSOR_SIZE])
+{
+    const struct user_block *block = item;
+    user_cursor_write_time((struct user_position){block->at_ms, block->other_id}, out);
+}
+
 static void on_blocks(void *context, enum problem problem, const struct user_block *blocks,
                       size_t count)
 {
-    struct user_page *page = context;
-    struct user_position last = {0, 0};
-    if (problem != PROBLEM_NONE) {
-        user_answer_problem(page->request, problem);
-        return;
-    }
-    struct buffer body = BUFFER_EMPTY;
-    size_t shown = count > (size_t)page->limit ? (size_t)page->limit : count;
-    buffer_append_string(&body, "{\"items\":[");
-    for (size_t i = 0; i < shown; i++) {
-        buffer_append_string(&body, i == 0 ? "{\"user\":" : ",{\"user\":");
-        json_write_id(&body, blocks[i].other_id);
-        buffer_append_string(&body, "}");
-        last = (struct user_position){blocks[i].at_ms, blocks[i].other_id};
-    }
-    user_page_end_by_time(&body, count > shown, last);
-    http_reply_json(page->request, 200, &body);
-    buffer_deinit(&body);
+    static const struct user_list list = {sizeof *blocks, write_block, write_cursor};
+    user_page_answer(context, problem, &list, blocks, count);
 }
 
 void user_blocks_list(void *service_, struct http_request *request)

@@ -27,27 +27,22 @@ static void write_device(struct buffer *out, const struct user_own_device *devic
 
 /* --- GET /v1/users/me/devices --- */
 
+static void write_item(struct buffer *out, const struct identity *caller, const void *item)
+{
+    write_device(out, item, caller->device_id);
+}
+
+static void write_cursor(const void *item, char out[USER_CURSOR_SIZE])
+{
+    const struct user_own_device *device = item;
+    user_cursor_write_time((struct user_position){device->created_at_ms, device->device_id}, out);
+}
+
 static void on_listed(void *context, enum problem problem, const struct user_own_device *devices,
                       size_t count)
 {
-    struct user_page *page = context;
-    struct user_position last = {0, 0};
-    if (problem != PROBLEM_NONE) {
-        user_answer_problem(page->request, problem);
-        return;
-    }
-    struct buffer body = BUFFER_EMPTY;
-    size_t shown = count > (size_t)page->limit ? (size_t)page->limit : count;
-    buffer_append_string(&body, "{\"items\":[");
-    for (size_t i = 0; i < shown; i++) {
-        if (i > 0)
-            buffer_append_string(&body, ",");
-        write_device(&body, &devices[i], http_identity(page->request)->device_id);
-        last = (struct user_position){devices[i].created_at_ms, devices[i].device_id};
-    }
-    user_page_end_by_time(&body, count > shown, last);
-    http_reply_json(page->request, 200, &body);
-    buffer_deinit(&body);
+    static const struct user_list list = {sizeof *devices, write_item, write_cursor};
+    user_page_answer(context, problem, &list, devices, count);
 }
 
 void user_devices_list(void *service_, struct http_request *request)

@@ -84,27 +84,23 @@ void user_profile_update(void *service_, struct http_request *request)
 
 /* --- GET /v1/users?q= --- */
 
+static void write_found(struct buffer *out, const struct identity *caller, const void *item)
+{
+    (void)caller;
+    user_write_account(out, item);
+}
+
+static void write_cursor(const void *item, char out[USER_CURSOR_SIZE])
+{
+    const struct user_account *account = item;
+    user_cursor_write_name(account->username, out);
+}
+
 static void on_found(void *context, enum problem problem, const struct user_account *accounts,
                      size_t count)
 {
-    struct user_page *page = context;
-    struct text last = TEXT_NONE;
-    if (problem != PROBLEM_NONE) {
-        user_answer_problem(page->request, problem);
-        return;
-    }
-    struct buffer body = BUFFER_EMPTY;
-    size_t shown = count > (size_t)page->limit ? (size_t)page->limit : count;
-    buffer_append_string(&body, "{\"items\":[");
-    for (size_t i = 0; i < shown; i++) {
-        if (i > 0)
-            buffer_append_string(&body, ",");
-        user_write_account(&body, &accounts[i]);
-        last = accounts[i].username;
-    }
-    user_page_end_by_name(&body, count > shown, last);
-    http_reply_json(page->request, 200, &body);
-    buffer_deinit(&body);
+    static const struct user_list list = {sizeof *accounts, write_found, write_cursor};
+    user_page_answer(context, problem, &list, accounts, count);
 }
 
 void user_profile_search(void *service_, struct http_request *request)

@@ -4,9 +4,9 @@
 #include "services/user/user_service.h"
 #include "shared/base/log.h"
 
-static void write_session(struct buffer *out, const struct user_session *session,
-                          int64_t current_id)
+static void write_session(struct buffer *out, const struct identity *caller, const void *item)
 {
+    const struct user_session *session = item;
     buffer_append_string(out, "{\"id\":");
     json_write_id(out, session->session_id);
     buffer_append_string(out, ",\"device\":{\"id\":");
@@ -20,30 +20,21 @@ static void write_session(struct buffer *out, const struct user_session *session
         json_write_time(out, session->last_used_at_ms);
     }
     buffer_append_string(out, ",\"current\":");
-    buffer_append_string(out, session->session_id == current_id ? "true}" : "false}");
+    buffer_append_string(out, session->session_id == caller->session_id ? "true}" : "false}");
+}
+
+static void write_cursor(const void *item, char out[USER_CURSOR_SIZE])
+{
+    const struct user_session *session = item;
+    user_cursor_write_time((struct user_position){session->created_at_ms, session->session_id},
+                           out);
 }
 
 static void on_sessions(void *context, enum problem problem, const struct user_session *sessions,
                         size_t count)
 {
-    struct user_page *page = context;
-    struct user_position last = {0, 0};
-    if (problem != PROBLEM_NONE) {
-        user_answer_problem(page->request, problem);
-        return;
-    }
-    struct buffer body = BUFFER_EMPTY;
-    size_t shown = count > (size_t)page->limit ? (size_t)page->limit : count;
-    buffer_append_string(&body, "{\"items\":[");
-    for (size_t i = 0; i < shown; i++) {
-        if (i > 0)
-            buffer_append_string(&body, ",");
-        write_session(&body, &sessions[i], http_identity(page->request)->session_id);
-        last = (struct user_position){sessions[i].created_at_ms, sessions[i].session_id};
-    }
-    user_page_end_by_time(&body, count > shown, last);
-    http_reply_json(page->request, 200, &body);
-    buffer_deinit(&body);
+    static const struct user_list list = {sizeof *sessions, write_session, write_cursor};
+    user_page_answer(context, problem, &list, sessions, count);
 }
 
 void user_sessions_list(void *service_, struct http_request *request)
