@@ -31,6 +31,7 @@ struct metadata_changes {
     size_t unapplied; /* of these, how many are waited for */
     bool page_late;   /* one of them was not in the log in time: wait for the page again */
     bool busy;        /* a page is on its way */
+    int64_t blocks;   /* and unblocks, that Postgres was asked to take over */
     bool more;        /* asked for while busy */
     size_t waiter_count;
     struct catch_up *waiters;
@@ -128,6 +129,13 @@ static void on_taken(void *context, enum problem problem, const struct metadata_
     wait_for_page(changes);
 }
 
+static void count_blocks(struct metadata_changes *changes, const struct user_changes_reply *page)
+{
+    for (size_t i = 0; i < page->changes_count; i++)
+        changes->blocks += page->changes[i].kind == USER_CHANGE_BLOCKED ||
+                           page->changes[i].kind == USER_CHANGE_UNBLOCKED;
+}
+
 static void on_changes(void *context, const struct rpc_result *result)
 {
     struct metadata_changes *changes = context;
@@ -140,6 +148,7 @@ static void on_changes(void *context, const struct rpc_result *result)
     taking->changes = changes;
     taking->last_offset = reply->changes[reply->changes_count - 1].offset;
     taking->full = reply->changes_count == PAGE;
+    count_blocks(changes, reply);
     metadata_store_take(changes->service->store, reply->changes, reply->changes_count, on_taken,
                         taking);
 }
@@ -228,6 +237,11 @@ void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset,
     metric_set(&waiters_metric, (int64_t)changes->waiter_count);
     changes->more = true;
     next_page(changes);
+}
+
+int64_t metadata_changes_blocks(const struct metadata_changes *changes)
+{
+    return changes->blocks;
 }
 
 void metadata_changes_destroy(struct metadata_changes **changes)

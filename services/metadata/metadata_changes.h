@@ -12,6 +12,8 @@ struct metadata_changes *metadata_changes_create(struct metadata_service *servic
  * back before it returns. */
 void metadata_changes_catch_up(struct metadata_changes *changes, int64_t offset,
                                metadata_on_caught_up on_caught_up, void *context);
+/* How many blocks and unblocks Postgres was asked to take over since the start. */
+int64_t metadata_changes_blocks(const struct metadata_changes *changes);
 void metadata_changes_destroy(struct metadata_changes **changes);
 
 #endif

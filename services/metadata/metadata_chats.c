@@ -2,6 +2,7 @@
  * the answer; so an answer always means that the log has it. */
 #include "services/metadata/metadata_chats.h"
 
+#include "services/metadata/metadata_changes.h"
 #include "services/metadata/metadata_outbox.h"
 #include "services/metadata/metadata_render.h"
 #include "services/metadata/metadata_service.h"
@@ -24,6 +25,7 @@ struct chat_request {
     struct metadata_chat_fields fields;
     int64_t *members;
     size_t member_count;
+    int64_t blocks_taken; /* when who has blocked whom was asked */
     int64_t last_seq;
 };
 
@@ -136,6 +138,10 @@ static void create_direct(struct chat_request *chat, int64_t blocked)
                                  chat->members[0], blocked, on_changed, chat);
 }
 
+static void ask_blocks(struct chat_request *chat);
+
+/* A block that was taken over while this answer was on its way found no chat, and the answer may not have it: it is asked
+ * for again. One that is taken over from here on finds the chat: Postgres does what it is asked in order. */
 static void on_blocks(void *context, const struct rpc_result *result)
 {
     struct chat_request *chat = context;
@@ -149,9 +155,20 @@ static void on_blocks(void *context, const struct rpc_result *result)
         http_fail(chat->request, PROBLEM_BLOCKED, NULL);
         return;
     }
+    if (chat->blocks_taken != metadata_changes_blocks(chat->service->changes)) {
+        ask_blocks(chat);
+        return;
+    }
     /* The bits say who may not write: bit 0 the smaller id, bit 1 the larger. */
     bool caller_is_low = caller_of(chat) < chat->members[0];
     create_direct(chat, reply->user_blocks_other ? (caller_is_low ? 2 : 1) : 0);
+}
+
+static void ask_blocks(struct chat_request *chat)
+{
+    struct user_blocks_request ask = {.user_id = caller_of(chat), .other_id = chat->members[0]};
+    chat->blocks_taken = metadata_changes_blocks(chat->service->changes);
+    user_client_blocks(chat->service->user, &ask, daemon_settings.rpc_deadline_ms, on_blocks, chat);
 }
 
 static void fail_member(struct chat_request *chat, size_t index, const char *reason)
@@ -184,9 +201,7 @@ static void on_existing(void *context, const struct rpc_result *result)
             return;
         }
     if (chat->kind == CHAT_DIRECT) {
-        struct user_blocks_request ask = {.user_id = caller_of(chat), .other_id = chat->members[0]};
-        user_client_blocks(chat->service->user, &ask, daemon_settings.rpc_deadline_ms, on_blocks,
-                           chat);
+        ask_blocks(chat);
         return;
     }
     metadata_store_create_chat(chat->service->store, id_random(), chat->kind, &chat->fields,
