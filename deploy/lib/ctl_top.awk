@@ -56,6 +56,7 @@ function put_ms(name, words, figure) {
     } else
         put(name, words, ms(figure), "%s")
 }
+function put_flag(name, words, is_so) { put(name, words, is_so ? (json ? "true" : "yes") : (json ? "false" : "NO"), "%s") }
 function head(name, words) {
     if (json)
         printf "%s\"%s\":{", comma_of_groups, name
@@ -121,7 +122,7 @@ END {
     put("user_passwords", "user: passwords", value("user:parley_user_password_jobs"), "%d")
     foot()
     head("postgres", "Postgres" (has("postgres:connections") ? "" : ": AWAY"))
-    put("up", "answers", has("postgres:connections") ? (json ? "true" : "yes") : (json ? "false" : "NO"), "%s")
+    put_flag("up", "answers", has("postgres:connections"))
     put("connections", "connections", value("postgres:connections"), "%d")
     put("transactions_per_second", "transactions/s", rate("postgres:transactions"), "%.1f")
     put("longest_seconds", "longest query s", value("postgres:longest_seconds"), "%.3f")
@@ -130,8 +131,8 @@ END {
     put("poison", "poison", value("postgres:poison"), "%d")
     foot()
     head("redis", "Redis" (has("redis:used_memory") ? "" : ": AWAY"))
-    put("up", "answers", has("redis:used_memory") ? (json ? "true" : "yes") : (json ? "false" : "NO"), "%s")
-    put("inboxes_up", "inboxes in use", value("delivery:parley_delivery_inboxes_state") == 5 ? (json ? "true" : "yes") : (json ? "false" : "NO"), "%s")
+    put_flag("up", "answers", has("redis:used_memory"))
+    put_flag("inboxes_up", "inboxes in use", value("delivery:parley_delivery_inboxes_state") == 5)
     put("keys", "keys", value("redis:keys"), "%d")
     put("memory_mib", "memory MiB", value("redis:used_memory") / 1048576, "%.1f")
     put("clients", "clients", value("redis:connected_clients"), "%d")
