@@ -44,7 +44,7 @@ need_id() { # what it is, word
 # Takes options of the form --name value or --name=value out of the words; the rest is left in WORDS.
 take_options() { # names of options, each NAME or NAME= (with a value), then --, then the words
     local -A known=()
-    local name
+    local name is_plain=
     while [[ $1 != -- ]]; do
         known[${1%=}]=${1: -1}
         shift
@@ -55,8 +55,10 @@ take_options() { # names of options, each NAME or NAME= (with a value), then --,
     while [[ $# -gt 0 ]]; do
         name=${1%%=*}
         name=${name#--}
-        if [[ $1 != --* ]]; then
+        if [[ -n $is_plain || $1 != --* ]]; then
             WORDS+=("$1")
+        elif [[ $1 == -- ]]; then
+            is_plain=1
         elif [[ ! $name =~ ^[a-z][a-z-]*$ || -z ${known[$name]-} ]]; then
             misuse "there is no option --$name"
         elif [[ ${known[$name]} != = ]]; then
@@ -95,16 +97,17 @@ confirm() { # word, what will happen
 
 # --- Postgres ---
 
-# As the administrator. Statements on the standard input; psql's words in one line when it fails.
+# As the administrator. Statements on the standard input; psql's words in one line when it fails. What the server only warns
+# of, at each connection after an upgrade of the C library, is no part of the answer.
 ask_sql() { # psql's arguments…
-    local output
-    output=$(run_psql parley "$@" 2>&1) || die "Postgres cannot be asked: $(first_error "$output"); is it running (deploy/parleyctl status), are the migrations applied (deploy/migrate --status)?"
-    [[ -z $output ]] || printf '%s\n' "$output"
+    local complaints
+    { complaints=$(run_psql parley "$@" 2>&1 >&3); } 3>&1 ||
+        die "Postgres cannot be asked: $(first_error "$complaints"); is it running (deploy/parleyctl status), are the migrations applied (deploy/migrate --status)?"
 }
 
 first_error() { # a program's output
     local text
-    text=$(sed -E 's/^(psql|pg_dump|pg_restore):(<stdin>:[0-9]+:)? *//; s/^ *(ERROR|FATAL|error): *//' <<<"$1" | grep -v '^[[:space:]]*$' | head -n 1)
+    text=$(sed -E 's/^(psql|pg_dump|pg_restore):(<stdin>:[0-9]+:)? *//; s/^ *(ERROR|FATAL|error): *//' <<<"$1" | grep -vE '^([[:space:]]*$|(WARNING|DETAIL|HINT):)' | head -n 1)
     printf '%s' "${text:-no reason was given}"
 }
 

@@ -162,6 +162,25 @@ def test_without_redis_inboxes_end_with_69_and_the_rest_works(parley, ctl, pair)
     parley.await_ready()
 
 
+def test_what_the_server_warns_of_is_no_part_of_an_answer(parley, ctl, pair):
+    """After an upgrade of the C library Postgres warns at each connection of another version of its collations."""
+    ann, bob, _ = pair
+    parley.psql("update pg_database set datcollversion = 'another' where datname = 'parley'")
+    try:
+        shown = ctl.json("users", "show", ann.username)
+        ended = ctl.json("users", "end-sessions", bob.username, "--yes")
+    finally:
+        parley.psql("update pg_database set datcollversion = null where datname = 'parley'")
+    assert (shown["id"], ended["ended"]) == (ann.id, 1)
+
+
+def test_what_follows_two_dashes_is_no_option(ctl, person):
+    ann, name = person("ann"), f"--json-{os.urandom(4).hex()}"
+    made = ann.post("/v1/users", {"username": name, "password": PASSWORD})
+    assert json.loads(ctl.text("users", "show", "--json", "--", name))["id"] == made["id"]
+    ctl.refused(64, "users", "show", name)
+
+
 # --- status and top ---
 
 def test_status_tells_of_each_daemon(ctl, parley):
