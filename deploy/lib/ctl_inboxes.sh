@@ -37,7 +37,8 @@ ask_inbox() { # script, device, arguments…
     ask_redis eval "$1" 3 "p:{$2}:l" "p:{$2}:r" "p:epoch:$SHARD" "${@:3}"
 }
 
-# Every inbox with something in it or with a resync due: device, events, must resync, not heard; the longest first.
+# Every inbox with something in it or with a resync due: device, events, must resync, not heard; the longest first. SCAN may
+# tell of a key twice.
 longest_inboxes() { # limit
     local cursor=0 page
     while :; do
@@ -45,7 +46,7 @@ longest_inboxes() { # limit
         cursor=${page%%$'\n'*}
         if [[ $page == *$'\n'* ]]; then printf '%s\n' "${page#*$'\n'}"; fi
         [[ $cursor != 0 ]] || break
-    done | awk '$2 > 0 || $3 > 0 || $4 > 0' | sort -k2,2nr -k1,1n | awk -v most="$1" 'NR <= most'
+    done | awk '($2 > 0 || $3 > 0 || $4 > 0) && !seen[$1]++' | sort -k2,2nr -k1,1n | awk -v most="$1" 'NR <= most'
 }
 
 ctl_inboxes_list() {

@@ -292,6 +292,14 @@ def test_production_tells_all_its_reasons_at_once(make):
     answer = make(sleepers("a")).deploy("supervisor", "run", PARLEY_ENVIRONMENT="production")
     assert answer.stderr.count("\n  - ") == 4
 
+def test_production_does_not_hash_passwords_weakly(tmp_path):
+    """Tests may; where people's passwords are nobody may."""
+    tmp_path.chmod(0o750)
+    binary = f"{os.environ.get('BUILD_DIR', 'build')}/{os.environ.get('VARIANT', 'release')}/bin/parley-user"
+    settings = {"PARLEY_RUN_DIR": str(tmp_path), "PARLEY_ENVIRONMENT": "production", "PARLEY_USER_PASSWORD_MEMORY_KIB": "19455"}
+    done = subprocess.run([os.path.join(ROOT, binary)], env={**os.environ, **settings}, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 69 and "give at least 19456" in done.stderr
+
 
 def test_an_existing_redis_that_does_not_answer_is_named(make):
     port = free_port()
