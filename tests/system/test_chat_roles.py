@@ -1,4 +1,4 @@
-"""Who may do what with a chat: the table of services/metadata/README.md, cell by cell."""
+"""Who may do what with a chat: the second table of docs/permissions.md, cell by cell."""
 
 import concurrent.futures
 import json
@@ -8,21 +8,21 @@ import pytest
 
 from contract import ROOT, documents
 
-README = f"{ROOT}/services/metadata/README.md"
+PAGE = f"{ROOT}/docs/permissions.md"
 CALL = re.compile(r"`([A-Z]+) ([^`]+)`(?: `([^`]+)`)?\Z")
 IN_A_GROUP = ("anonymous", "stranger", "former member", "reader", "member", "admin", "owner")
 IN_A_DIRECT_CHAT = ("in a direct chat", "blocked in it")
 
 
-def rows_of_the_readme():
-    with open(README, encoding="utf-8") as file:
+def rows_of_the_page():
+    with open(PAGE, encoding="utf-8") as file:
         lines = [line for line in file if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
     head = next(index for index, row in enumerate(cells) if row[:2] == ["what", "call"])
     return [dict(zip(cells[head], row)) for row in cells[head + 2:] if len(row) == len(cells[head])]
 
 
-ROWS = rows_of_the_readme()
+ROWS = rows_of_the_page()
 
 
 class Cast:
