@@ -149,7 +149,7 @@ stop: ## stop what `make run` started from this checkout
 status: ## what runs: name, pid, uptime, restarts, readiness
 	$(Q)deploy/supervisor status
 
-test: install-test ## every test, unit to system; ends with `N passed, N failed`
+test: install-test ## every test, unit to browser; ends with `N passed, N failed`
 	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) tests
 	+$(Q)$(if $(filter release,$(VARIANT)),$(MAKE) --no-print-directory VARIANT=chaos -j$(JOBS) daemons chaos-load)
 	$(Q)BUILD_DIR='$(BUILD_DIR)' VARIANT='$(VARIANT)' PYTHON='$(PYTHON)' tests/run

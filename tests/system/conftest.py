@@ -14,8 +14,8 @@ from contract import Contract
 from people import World
 from server import Logs, Parley
 
-LAST = ("test_faults",)  # what disturbs others runs after them
-APART = {"test_faults.py", "test_sdk.py"}  # tests/run has a kind of its own for these: they kill, and wait
+# These kill, and wait: they run after the others, and tests/run has a kind of its own for them.
+APART = {"test_faults", "test_sdk"}
 STATE, LOGS = pytest.StashKey(), pytest.StashKey()
 the_contract = Contract()
 
@@ -101,10 +101,10 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_collection_modifyitems(config, items):
-    items.sort(key=lambda item: item.module.__name__ in LAST)
+    items.sort(key=lambda item: item.module.__name__ in APART)
     folder = os.path.dirname(os.path.abspath(__file__))
-    files = {name for name in os.listdir(folder) if name.startswith("test_") and name.endswith(".py")}
-    chosen = {os.path.basename(str(item.path)) for item in items}
+    files = {name[:-3] for name in os.listdir(folder) if name.startswith("test_") and name.endswith(".py")}
+    chosen = {item.module.__name__ for item in items}
     narrowed = config.option.keyword or config.option.markexpr or any("::" in word for word in config.args)
     config.is_whole = files - APART <= chosen and not narrowed and not config.option.collectonly
 
