@@ -8,6 +8,7 @@
 #include "services/chat/chat_settings.h"
 #include "shared/base/log.h"
 #include "shared/base/mem.h"
+#include "shared/base/planted_bug.h"
 #include "shared/daemon/daemon.h"
 #include "shared/store/pg.h"
 
@@ -210,7 +211,8 @@ void chat_store_commit(struct chat_store *store, const struct chat_batch *batch,
     add_table(unit, "spans", &batch->spans);
     add_table(unit, "chats", &batch->chats);
     add_table(unit, "edits", &batch->edits);
-    add_table(unit, "deletes", &batch->deletes);
+    if (!BUG(deleted_body_kept))
+        add_table(unit, "deletes", &batch->deletes);
     add_table(unit, "reactions", &batch->reactions);
     pg_submit(unit, on_committed, question);
 }

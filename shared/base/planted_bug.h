@@ -18,7 +18,8 @@
     X(revocation_ignored)    \
     X(receipts_go_back)      \
     X(removed_may_write)     \
-    X(stale_history)
+    X(stale_history)         \
+    X(deleted_body_kept)
 
 #define PLANTED_BUG_ENUM(name) PLANTED_BUG_##name,
 enum planted_bug { PLANTED_BUGS(PLANTED_BUG_ENUM) PLANTED_BUG_COUNT };

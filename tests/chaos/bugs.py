@@ -14,4 +14,5 @@ BUGS = {
     "receipts_go_back": ("chat", ["I18"], []),
     "removed_may_write": ("chat", ["I11"], []),
     "stale_history": ("chat", ["I10"], []),
+    "deleted_body_kept": ("chat", ["I19"], []),
 }
