@@ -177,12 +177,27 @@ def test_the_reference_page_is_what_the_documents_say():
 
 
 TOUR = re.compile(r"^\| `(\w+)` \| `([^`]+)` \|", re.MULTILINE)
+WAY = re.compile(r"^ {4}(\w+(?:, \w+)*) {2,}.* {2,}(\w+\.c(?:, \w+\.c)*)$", re.MULTILINE)
+
+
+def text_of(path):
+    with open(f"{ROOT}/{path}", encoding="utf-8") as file:
+        return file.read()
+
+
+def defines(path, function):
+    return re.search(rf"^[a-z].*\b{function}\(", text_of(path), re.MULTILINE) is not None
 
 
 def test_every_function_of_the_tour_is_where_the_tour_says():
-    with open(f"{ROOT}/docs/tour.md", encoding="utf-8") as file:
-        stops = TOUR.findall(file.read())
+    stops = TOUR.findall(text_of("docs/tour.md"))
     assert len(stops) > 30
-    for function, path in stops:
-        with open(f"{ROOT}/{path}", encoding="utf-8") as file:
-            assert re.search(rf"^[a-z].*\b{function}\(", file.read(), re.MULTILINE), f"{function} is not in {path}"
+    assert [f"{function} is not in {path}" for function, path in stops if not defines(path, function)] == []
+
+
+@pytest.mark.parametrize("service", ["chat", "delivery"])
+def test_every_function_on_the_way_of_a_message_is_where_the_readme_of_the_service_says(service):
+    stops = [(functions.split(", "), files.split(", ")) for functions, files in WAY.findall(text_of(f"services/{service}/README.md"))]
+    assert len(stops) > 8
+    assert [f"{function} is not in {files}" for functions, files in stops for function in functions
+            if not any(defines(f"services/{service}/{file}", function) for file in files)] == []
