@@ -196,9 +196,20 @@ void delivery_subjects_begin(struct presence_subject *subject, enum presence now
     subject->now = subject->told = now;
 }
 
+/* Each follower is told what is to be seen at their turn. From now on some have been told this and others that, so that all
+ * must be told again, even if it becomes again what the walk began with. */
+static void note_under_walk(struct delivery_subjects *subjects, struct presence_subject *subject)
+{
+    subject->must_tell = true;
+    subject->was_shown = subject->was_shown || subject->now >= PRESENCE_ONLINE;
+    mark_changed(subjects, subject);
+}
+
 void delivery_subjects_set(struct delivery_subjects *subjects, struct presence_subject *subject,
                            enum presence now, int64_t last_seen_ms)
 {
+    if (subjects->telling == subject && now != subject->now)
+        note_under_walk(subjects, subject);
     subject->now = now;
     subject->last_seen_ms = last_seen_ms;
     if (now != subject->told)

@@ -130,6 +130,44 @@ static void a_change_in_the_middle_of_telling_is_told_to_all_afterwards(void **s
     assert_int_equal(tell(), 3);
 }
 
+/* Changes of a user while their followers, of whom 3 is told first and 0 last, are told something else. */
+static const struct {
+    const char *name;
+    enum presence first, meanwhile, at_last;
+} changes_under_a_walk[] = {
+    {"went and came back", PRESENCE_ONLINE, PRESENCE_OFFLINE, PRESENCE_ONLINE},
+    {"came and went again", PRESENCE_OFFLINE, PRESENCE_ONLINE, PRESENCE_OFFLINE},
+    {"hid and showed again", PRESENCE_ONLINE, PRESENCE_HIDDEN, PRESENCE_ONLINE},
+    {"showed and hid again", PRESENCE_HIDDEN, PRESENCE_ONLINE, PRESENCE_HIDDEN},
+};
+
+static void what_comes_and_goes_in_the_middle_of_telling_is_told_to_all_afterwards(void **state)
+{
+    (void)state;
+    size_t count = sizeof changes_under_a_walk / sizeof changes_under_a_walk[0];
+    for (size_t c = 0; c < count; c++) {
+        enum presence first = changes_under_a_walk[c].first;
+        for (int i = 0; i < 4; i++)
+            follow(i, 1);
+        set(1, first == PRESENCE_ONLINE ? PRESENCE_OFFLINE : PRESENCE_ONLINE);
+        assert_int_equal(tell(), 4);
+        set(1, first);
+        struct presence_subject *subject = delivery_subjects_start_telling(subjects);
+        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[3]);
+        set(1, changes_under_a_walk[c].meanwhile);
+        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[2]);
+        set(1, changes_under_a_walk[c].at_last);
+        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[1]);
+        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[0]);
+        assert_null(delivery_subjects_tell_next(subjects, subject));
+        if (tell() != 4)
+            fail_msg("who %s is not told of again", changes_under_a_walk[c].name);
+        assert_int_equal(tell(), -1);
+        for (int i = 0; i < 4; i++)
+            delivery_subjects_drop(subjects, &connections[i]);
+    }
+}
+
 static void a_subject_that_all_leave_while_they_are_told_is_gone_afterwards(void **state)
 {
     (void)state;
@@ -205,6 +243,7 @@ static void sets_are_checked_in_turn_and_a_suspected_one_first(void **state)
 /* What each connection believes of each user; PRESENCE_UNKNOWN: it was told nothing, or does not follow. */
 static enum presence believed[CONNECTIONS][USERS + 1], truth[USERS + 1];
 static bool follows[CONNECTIONS][USERS + 1];
+static struct presence_subject *walked; /* whose followers are being told */
 
 static void begin_following(int i)
 {
@@ -236,18 +275,25 @@ static void replace_at_random(int i)
     begin_following(i);
 }
 
+/* Goes on where it stopped: changes come in the middle of it, too. */
 static void tell_some(bool all)
 {
-    struct presence_subject *subject;
-    struct connection *connection;
-    while ((all || random() % 2 == 0) &&
-           (subject = delivery_subjects_start_telling(subjects)) != NULL)
-        while ((connection = delivery_subjects_tell_next(subjects, subject)) != NULL) {
-            int64_t user = subject->user_id;
-            size_t i = (size_t)(connection - connections);
-            assert_true(follows[i][user]);
-            believed[i][user] = subject->now == PRESENCE_HIDDEN ? PRESENCE_OFFLINE : subject->now;
+    while (all || random() % 3 != 0) {
+        if (walked == NULL)
+            walked = delivery_subjects_start_telling(subjects);
+        if (walked == NULL)
+            return;
+        int64_t user = walked->user_id;
+        enum presence now = walked->now;
+        const struct connection *connection = delivery_subjects_tell_next(subjects, walked);
+        if (connection == NULL) {
+            walked = NULL;
+            continue;
         }
+        size_t i = (size_t)(connection - connections);
+        assert_true(follows[i][user]);
+        believed[i][user] = now == PRESENCE_HIDDEN ? PRESENCE_OFFLINE : now;
+    }
 }
 
 /* To whom one hides, one was never there, or is away. */
@@ -274,7 +320,7 @@ static void thousands_of_changes_leave_everybody_believing_what_is_true(void **s
     srandom(3);
     for (int step = 0; step < 30000; step++) {
         int i = (int)(random() % CONNECTIONS);
-        int64_t user = 1 + random() % USERS;
+        int64_t user = walked != NULL && random() % 2 == 0 ? walked->user_id : 1 + random() % USERS;
         struct presence_subject *subject = delivery_subjects_find(subjects, user);
         switch (random() % 5) {
         case 0:
@@ -298,6 +344,7 @@ static void thousands_of_changes_leave_everybody_believing_what_is_true(void **s
         if (all)
             compare();
     }
+    tell_some(true);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -310,6 +357,7 @@ int main(void)
         TEST(who_comes_while_a_change_waits_is_told_whatever_becomes_of_it),
         TEST(who_hides_is_told_of_once_to_those_who_have_seen_something),
         TEST(a_change_in_the_middle_of_telling_is_told_to_all_afterwards),
+        TEST(what_comes_and_goes_in_the_middle_of_telling_is_told_to_all_afterwards),
         TEST(a_subject_that_all_leave_while_they_are_told_is_gone_afterwards),
         TEST(above_the_bound_the_former_set_stays),
         TEST(the_followers_of_a_suspected_user_are_checked_each_once),
