@@ -52,7 +52,7 @@ static struct metric dropped_total = {
 
 /* --- telling --- */
 
-/* False: it takes no more, and is told again when it is checked. */
+/* False: it takes no more. */
 static bool tell_connection(struct connection *connection, const struct presence_subject *subject)
 {
     if (!device_is_ready(connection->device) || !delivery_ws_can_send(connection))
@@ -65,10 +65,12 @@ static bool tell_connection(struct connection *connection, const struct presence
     return true;
 }
 
-static void tell(struct connection *connection, const struct presence_subject *subject)
+/* What a connection does not take is told when it is ready, or checked. */
+static void tell(struct subscription *place)
 {
-    if (!tell_connection(connection, subject))
-        connection->presence->is_behind = true;
+    place->is_behind = !tell_connection(place->connection, place->subject);
+    if (place->is_behind)
+        place->connection->presence->is_behind = true;
 }
 
 /* As much as a turn may take; the rest in the next one. */
@@ -80,12 +82,12 @@ static void on_tell(void *context)
             presence->telling = delivery_subjects_start_telling(presence->subjects);
         if (presence->telling == NULL)
             return;
-        struct connection *connection =
+        struct subscription *place =
             delivery_subjects_tell_next(presence->subjects, presence->telling);
-        if (connection == NULL)
+        if (place == NULL)
             presence->telling = NULL;
         else
-            tell(connection, presence->telling);
+            tell(place);
     }
     loop_deferred_request(presence->tell);
 }
@@ -99,15 +101,26 @@ static void set(struct delivery_presence *presence, struct presence_subject *sub
         loop_timer_start(presence->gather, delivery_settings.live_interval_ms);
 }
 
-/* All that is known of what the connection follows. */
-static void tell_set(struct connection *connection)
+/* All that is known of what a connection begins to follow: of those who hide, nothing. */
+static void tell_set(struct presence_set *followed)
 {
-    struct presence_set *followed = connection->presence;
+    for (size_t i = 0; i < followed->size; i++) {
+        struct subscription *place = &followed->places[i];
+        if (place->subject->now >= PRESENCE_ONLINE)
+            tell(place);
+    }
+}
+
+/* Who hides since is among them, and is away to it like to those who were told then. */
+static void catch_up(struct presence_set *followed)
+{
+    if (!followed->is_behind)
+        return;
     followed->is_behind = false;
     for (size_t i = 0; i < followed->size; i++) {
-        const struct presence_subject *subject = followed->places[i].subject;
-        if (subject != NULL && subject->now >= PRESENCE_ONLINE)
-            tell(connection, subject);
+        struct subscription *place = &followed->places[i];
+        if (place->subject != NULL && place->is_behind)
+            tell(place);
     }
 }
 
@@ -248,7 +261,7 @@ static void begin_following(struct connection *connection, struct delivery_prese
         if (followed->places[i].subject->now == PRESENCE_UNKNOWN)
             find_out(presence, followed->places[i].subject);
     if (followed != NULL)
-        tell_set(connection);
+        tell_set(followed);
 }
 
 static void follow(struct presence_question *question, const int64_t *shared)
@@ -319,8 +332,8 @@ void delivery_presence_follow(struct delivery_presence *presence, struct connect
 void delivery_presence_ready(struct delivery_presence *presence, struct connection *connection)
 {
     (void)presence;
-    if (connection->presence != NULL && connection->presence->is_behind)
-        tell_set(connection);
+    if (connection->presence != NULL)
+        catch_up(connection->presence);
 }
 
 void delivery_presence_gone(struct delivery_presence *presence, struct connection *connection)
@@ -362,10 +375,9 @@ static void add_pair(struct delivery_presence *presence, int64_t user_id, int64_
     presence->checking[presence->checking_count++] = (struct chat_pair){user_id, other_id};
 }
 
-static void add_set(struct delivery_presence *presence, const struct presence_set *followed)
+static void add_set(struct delivery_presence *presence, struct presence_set *followed)
 {
-    if (followed->is_behind && delivery_ws_can_send(followed->connection))
-        tell_set(followed->connection);
+    catch_up(followed);
     for (size_t i = 0; i < followed->size; i++)
         if (followed->places[i].subject != NULL)
             add_pair(presence, followed->connection->user_id, followed->places[i].subject->user_id);
@@ -380,7 +392,7 @@ static void choose_pairs(struct delivery_presence *presence)
            delivery_subjects_next_suspect(presence->subjects, &follower, &user_id))
         add_pair(presence, follower, user_id);
     while (presence->checking_count + (size_t)limits.max_followed_users <= COMPANIONS_PAIRS_MAX) {
-        const struct presence_set *followed =
+        struct presence_set *followed =
             delivery_subjects_next_set(presence->subjects, before_ms, now_ms);
         if (followed == NULL)
             return;

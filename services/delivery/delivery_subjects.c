@@ -248,13 +248,13 @@ struct presence_subject *delivery_subjects_start_telling(struct delivery_subject
     return NULL;
 }
 
-struct connection *delivery_subjects_tell_next(struct delivery_subjects *subjects,
-                                               struct presence_subject *subject)
+struct subscription *delivery_subjects_tell_next(struct delivery_subjects *subjects,
+                                                 struct presence_subject *subject)
 {
     struct subscription *place = subject->tell_walk;
     if (place != NULL) {
         subject->tell_walk = place->next;
-        return place->connection;
+        return place;
     }
     subjects->telling = NULL;
     free_if_unused(subjects, subject);

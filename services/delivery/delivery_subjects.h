@@ -24,6 +24,7 @@ struct subscription {
     struct connection *connection;
     struct subscription *next, **link; /* who else follows the subject */
     struct presence_subject *subject;  /* NULL: it was dropped; its place in the set stays empty */
+    bool is_behind; /* what is to be seen was not told, for the connection took no more */
 };
 
 /* What a connection follows. */
@@ -31,7 +32,7 @@ struct presence_set {
     struct connection *connection;
     struct presence_set *next, **link; /* in the order in which they were last checked */
     int64_t checked_ms;
-    bool is_behind; /* something was not told, for the connection took no more */
+    bool is_behind; /* one of the places is, or was */
     size_t size, left;
     struct subscription places[];
 };
@@ -73,7 +74,7 @@ void delivery_subjects_set(struct delivery_subjects *subjects, struct presence_s
 bool delivery_subjects_have_changes(const struct delivery_subjects *subjects);
 /* The next whose followers must be told, NULL: none. Valid until the walk over them has ended. */
 struct presence_subject *delivery_subjects_start_telling(struct delivery_subjects *subjects);
-struct connection *
+struct subscription *
 delivery_subjects_tell_next(struct delivery_subjects *subjects,
                             struct presence_subject *subject); /* NULL: the end */
 

@@ -449,6 +449,31 @@ static void what_a_connection_did_not_take_is_told_when_it_is_checked(void **sta
     assert_told("1:-2@;");
 }
 
+static void
+who_hides_while_a_connection_takes_nothing_is_away_to_it_when_it_is_checked(void **state)
+{
+    (void)state;
+    const int64_t whom[] = {2, 3};
+    come(1, 0);
+    come(2, 0);
+    come(3, USER_HIDES_PRESENCE);
+    delivery_presence_follow(world.service.presence, &world.connections[1], TEXT_NONE, whom, 2);
+    answer_companions(all);
+    assert_told("1:+2;");
+    world.is_full = true;
+    delivery_presence_privacy(world.service.presence, 2, USER_HIDES_PRESENCE);
+    wait_ms(20);
+    world.is_full = false;
+    assert_told("");
+    delivery_settings.presence_check_ms = 1;
+    wait_until(is_asked);
+    answer_companions(all);
+    assert_told("1:-2;"); /* of 3, who hid from the beginning, there is still nothing */
+    wait_until(is_asked);
+    answer_companions(all);
+    assert_told("");
+}
+
 static void before_ready_nothing_is_told_and_with_it_everything(void **state)
 {
     (void)state;
@@ -494,6 +519,7 @@ int main(void)
         TEST(those_with_whom_one_shares_no_chat_are_left_out_in_silence),
         TEST(who_leaves_a_chat_is_checked_from_both_sides_and_ends_with_the_last_common_one),
         TEST(what_a_connection_did_not_take_is_told_when_it_is_checked),
+        TEST(who_hides_while_a_connection_takes_nothing_is_away_to_it_when_it_is_checked),
         TEST(before_ready_nothing_is_told_and_with_it_everything),
         TEST(who_has_gone_before_the_answer_follows_nobody),
     };

@@ -51,6 +51,13 @@ static void set(int64_t user_id, enum presence now)
     delivery_subjects_set(subjects, subject, now, 0);
 }
 
+/* Who is told next of that subject; NULL: all have been. */
+static const struct connection *told_next(struct presence_subject *subject)
+{
+    const struct subscription *place = delivery_subjects_tell_next(subjects, subject);
+    return place == NULL ? NULL : place->connection;
+}
+
 /* How many followers of the next changed subject are told; -1: there is none. */
 static int tell(void)
 {
@@ -58,7 +65,7 @@ static int tell(void)
     int count = 0;
     if (subject == NULL)
         return -1;
-    while (delivery_subjects_tell_next(subjects, subject) != NULL)
+    while (told_next(subject) != NULL)
         count++;
     return count;
 }
@@ -121,12 +128,12 @@ static void a_change_in_the_middle_of_telling_is_told_to_all_afterwards(void **s
         follow(i, 1);
     set(1, PRESENCE_ONLINE);
     struct presence_subject *subject = delivery_subjects_start_telling(subjects);
-    assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[3]);
+    assert_ptr_equal(told_next(subject), &connections[3]);
     set(1, PRESENCE_OFFLINE);
-    assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[2]);
+    assert_ptr_equal(told_next(subject), &connections[2]);
     delivery_subjects_drop(subjects, &connections[1]);
-    assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[0]);
-    assert_null(delivery_subjects_tell_next(subjects, subject));
+    assert_ptr_equal(told_next(subject), &connections[0]);
+    assert_null(told_next(subject));
     assert_int_equal(tell(), 3);
 }
 
@@ -153,13 +160,13 @@ static void what_comes_and_goes_in_the_middle_of_telling_is_told_to_all_afterwar
         assert_int_equal(tell(), 4);
         set(1, first);
         struct presence_subject *subject = delivery_subjects_start_telling(subjects);
-        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[3]);
+        assert_ptr_equal(told_next(subject), &connections[3]);
         set(1, changes_under_a_walk[c].meanwhile);
-        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[2]);
+        assert_ptr_equal(told_next(subject), &connections[2]);
         set(1, changes_under_a_walk[c].at_last);
-        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[1]);
-        assert_ptr_equal(delivery_subjects_tell_next(subjects, subject), &connections[0]);
-        assert_null(delivery_subjects_tell_next(subjects, subject));
+        assert_ptr_equal(told_next(subject), &connections[1]);
+        assert_ptr_equal(told_next(subject), &connections[0]);
+        assert_null(told_next(subject));
         if (tell() != 4)
             fail_msg("who %s is not told of again", changes_under_a_walk[c].name);
         assert_int_equal(tell(), -1);
@@ -175,11 +182,11 @@ static void a_subject_that_all_leave_while_they_are_told_is_gone_afterwards(void
     follow(1, 1);
     set(1, PRESENCE_ONLINE);
     struct presence_subject *subject = delivery_subjects_start_telling(subjects);
-    assert_non_null(delivery_subjects_tell_next(subjects, subject));
+    assert_non_null(told_next(subject));
     delivery_subjects_drop(subjects, &connections[0]);
     delivery_subjects_drop(subjects, &connections[1]);
     assert_non_null(delivery_subjects_find(subjects, 1));
-    assert_null(delivery_subjects_tell_next(subjects, subject));
+    assert_null(told_next(subject));
     assert_null(delivery_subjects_find(subjects, 1));
 }
 
@@ -285,7 +292,7 @@ static void tell_some(bool all)
             return;
         int64_t user = walked->user_id;
         enum presence now = walked->now;
-        const struct connection *connection = delivery_subjects_tell_next(subjects, walked);
+        const struct connection *connection = told_next(walked);
         if (connection == NULL) {
             walked = NULL;
             continue;
