@@ -165,7 +165,8 @@ void device_deliver(struct device *device, struct delivery_event *event);
  * the device by (false), which is not owed it. */
 bool device_offer(struct device *device, struct delivery_event *event);
 void device_pass_by(struct device *device); /* it watches a pulled chat and is not sent its event */
-/* What this process holds of the content of that event and has not sent is dropped, and read from the log again. */
+/* A message was deleted: what this process holds of its content and that of its edits, and has not sent, is dropped, and read
+ * from the log again; while Redis is away the device must resync for it. */
 void device_erase(struct device *device, int64_t chat_id, int64_t seq);
 void device_remove(struct device *device); /* the device was deleted; its connection must be gone */
 

@@ -216,30 +216,34 @@ void device_on_contents(struct device *device, uint32_t generation, const struct
 static bool is_waiting_here(const struct device *device, int64_t chat_id, int64_t seq)
 {
     for (uint32_t i = 0; i < device->waiting.count; i++) {
-        const struct delivery_entry *entry = delivery_ring_at(&device->waiting, i);
-        if (entry->u.event != NULL && entry->ref.chat_id == chat_id && entry->ref.seq == seq)
+        const struct delivery_event *event = delivery_ring_at(&device->waiting, i)->u.event;
+        if (event != NULL && event->ref.chat_id == chat_id && delivery_event_message(event) == seq)
             return true;
     }
     return false;
 }
 
-static bool is_on_page(const struct device *device, int64_t chat_id, int64_t seq)
+/* Of a page it is not known what its events are: whatever stands behind the message may be its edit. */
+static bool may_be_on_page(const struct device *device, int64_t chat_id, int64_t seq)
 {
     for (uint32_t i = device->page_sent; i < device->page_count; i++)
-        if (device->page[i].chat_id == chat_id && device->page[i].seq == seq)
+        if (device->page[i].chat_id == chat_id && device->page[i].seq >= seq)
             return true;
     return false;
 }
 
 void device_erase(struct device *device, int64_t chat_id, int64_t seq)
 {
-    /* While Redis is away nothing can go through the inbox: what waits in memory is sent as it came. */
-    if (device->hub->inboxes != DEVICE_INBOXES_AWAY && is_waiting_here(device, chat_id, seq)) {
+    if (is_waiting_here(device, chat_id, seq)) {
+        if (device->hub->inboxes == DEVICE_INBOXES_AWAY) {
+            device_fail_inbox(device); /* without Redis nothing can go through the inbox */
+            return;
+        }
         device_drop_contents(device);
         device_settle(device, DEVICE_MOVED);
         device->hub->port->park_soon(device, 0);
     }
-    if (device->page == NULL || !is_on_page(device, chat_id, seq))
+    if (device->page == NULL || !may_be_on_page(device, chat_id, seq))
         return;
     if (device->page_jsons == NULL) {
         device->page_stale = true;

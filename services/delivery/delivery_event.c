@@ -56,3 +56,8 @@ int64_t delivery_event_member(const struct delivery_event *event)
                          event->type == CHAT_EVENT_ROLE_CHANGED;
     return is_membership ? event->subject_id : 0;
 }
+
+int64_t delivery_event_message(const struct delivery_event *event)
+{
+    return event->type == CHAT_EVENT_EDIT ? event->subject_id : event->ref.seq;
+}

@@ -47,5 +47,7 @@ void delivery_event_drop(struct delivery_event **event);                   /* NU
 struct text delivery_event_json(const struct delivery_event *event);
 int64_t delivery_event_member(
     const struct delivery_event *event); /* of a membership event its user, else 0 */
+/* The seq of the message whose content it tells: its own, or that of the message that it edits. */
+int64_t delivery_event_message(const struct delivery_event *event);
 
 #endif

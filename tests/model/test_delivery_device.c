@@ -40,7 +40,8 @@ struct known_event {
     bool covered; /* acknowledged, gone, older than a resync, or pulled */
     bool gone;
     bool is_pulled;
-    bool erased;      /* in the log: deleted, its content is not told any more */
+    int64_t target;   /* of an edit the seq of its message, else 0 */
+    bool erased;      /* in the log: its message was deleted, its content is not told any more */
     bool erased_here; /* … and the device knows */
 };
 
@@ -564,6 +565,17 @@ static void park(void)
 
 /* --- the feed --- */
 
+/* One of the last of a chat, if that can be edited. */
+static const struct known_event *draw_message(int64_t chat)
+{
+    int64_t seq = w.seqs[chat] - (int64_t)(next_random() % 8);
+    if (seq < 1)
+        return NULL;
+    const struct delivery_ref ref = {.chat_id = chat, .seq = seq};
+    const struct known_event *event = &w.events[number_of(&ref)];
+    return event->target != 0 || event->erased ? NULL : event;
+}
+
 static void append_event(void)
 {
     if (w.event_count == MAX_EVENTS)
@@ -574,7 +586,9 @@ static void append_event(void)
     struct known_event *event = &w.events[w.event_count];
     if (one_in(20))
         w.is_pulled[chat] = !w.is_pulled[chat];
+    const struct known_event *edited = one_in(3) ? draw_message(chat) : NULL;
     *event = (struct known_event){.ref = {chat, ++w.seqs[chat], offset, partition, 1},
+                                  .target = edited == NULL ? 0 : edited->ref.seq,
                                   .covered = w.is_pulled[chat],
                                   .is_pulled = w.is_pulled[chat]};
     w.by_partition[partition][offset - 1] = w.event_count++;
@@ -599,6 +613,8 @@ static void deliver(uint32_t partition, int64_t offset, enum delivery_mode mode)
     int64_t words[EVENT_WORDS] = {event->ref.chat_id, event->ref.seq, event->erased};
     struct chat_event source = {.chat_id = event->ref.chat_id,
                                 .seq = event->ref.seq,
+                                .type = event->target == 0 ? CHAT_EVENT_MESSAGE : CHAT_EVENT_EDIT,
+                                .subject_id = event->target,
                                 .json = {(const char *)words, sizeof words}};
     struct delivery_event *shared = delivery_event_create(partition, offset, &source, mode);
     shared->arrived_ms = w.now_ms;
@@ -813,18 +829,23 @@ static struct known_event *draw_deleted(void)
     return w.event_count == 0 ? NULL : &w.events[next_random() % w.event_count];
 }
 
-/* A message is deleted in the log, and at once or later the device is told. While Redis is away it may send what it has. */
+/* A message is deleted in the log, with its edits, and at once or later the device is told. */
 static void erase(void)
 {
-    struct known_event *event = draw_deleted();
-    if (event == NULL)
+    const struct known_event *drawn = draw_deleted();
+    if (drawn == NULL)
         return;
-    event->erased = true;
-    if (one_in(3))
-        return;
-    device_erase(w.device, event->ref.chat_id, event->ref.seq);
-    if (w.hub.inboxes != DEVICE_INBOXES_AWAY)
-        event->erased_here = true;
+    int64_t chat = drawn->ref.chat_id, seq = drawn->target == 0 ? drawn->ref.seq : drawn->target;
+    bool is_told = !one_in(3);
+    for (size_t i = 0; i < w.event_count; i++) {
+        struct known_event *event = &w.events[i];
+        if (event->ref.chat_id != chat || (event->ref.seq != seq && event->target != seq))
+            continue;
+        event->erased = true;
+        event->erased_here = event->erased_here || is_told;
+    }
+    if (is_told)
+        device_erase(w.device, chat, seq);
 }
 
 /* An event that was passed over is released: whatever the device does, it must be told. */
