@@ -6,6 +6,7 @@
 #include "services/delivery/delivery_companions.h"
 #include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_leavers.h"
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_seen.h"
 #include "services/delivery/delivery_subjects.h"
 #include "services/delivery/delivery_ws.h"
@@ -13,8 +14,7 @@
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
-#define FRAMES_PER_TURN 256
-#define CHECK_MS        200 /* between two requests of checking */
+#define CHECK_MS 200 /* between two requests of checking */
 
 struct presence_question {
     struct delivery_presence *presence;
@@ -31,8 +31,7 @@ struct delivery_presence {
     struct delivery_leavers *leavers;
     struct delivery_seen *seen;
     struct presence_subject *telling; /* whose followers are being told; NULL: nobody's */
-    struct loop_timer *gather;        /* runs: changes wait for company */
-    struct loop_deferred *tell;       /* goes on telling in the next turn */
+    struct loop_timer *tell;          /* runs: changes wait for company, or for the next slice */
     struct loop_timer *leave;
     struct loop_timer *check;
     struct chat_pair checking[COMPANIONS_PAIRS_MAX];
@@ -73,11 +72,11 @@ static void tell(struct subscription *place)
         place->connection->presence->is_behind = true;
 }
 
-/* As much as a turn may take; the rest in the next one. */
+/* A slice. */
 static void on_tell(void *context)
 {
     struct delivery_presence *presence = context;
-    for (size_t frames = 0; frames < FRAMES_PER_TURN; frames++) {
+    for (size_t frames = 0; frames < LIVE_SLICE_FRAMES; frames++) {
         if (presence->telling == NULL)
             presence->telling = delivery_subjects_start_telling(presence->subjects);
         if (presence->telling == NULL)
@@ -89,7 +88,7 @@ static void on_tell(void *context)
         else
             tell(place);
     }
-    loop_deferred_request(presence->tell);
+    loop_timer_start(presence->tell, LIVE_SLICE_MS);
 }
 
 static void set(struct delivery_presence *presence, struct presence_subject *subject,
@@ -97,8 +96,8 @@ static void set(struct delivery_presence *presence, struct presence_subject *sub
 {
     delivery_subjects_set(presence->subjects, subject, now, last_seen_ms);
     if (delivery_subjects_have_changes(presence->subjects) &&
-        !loop_timer_is_running(presence->gather))
-        loop_timer_start(presence->gather, delivery_settings.live_interval_ms);
+        !loop_timer_is_running(presence->tell))
+        loop_timer_start(presence->tell, delivery_settings.live_interval_ms);
 }
 
 /* All that is known of what a connection begins to follow: of those who hide, nothing. */
@@ -442,8 +441,7 @@ struct delivery_presence *delivery_presence_create(struct delivery_service *serv
     presence->subjects = delivery_subjects_create((size_t)delivery_settings.max_subscriptions);
     presence->leavers = delivery_leavers_create();
     presence->seen = delivery_seen_create(service->loop, on_seen, presence);
-    presence->gather = loop_timer_create(service->loop, on_tell, presence);
-    presence->tell = loop_deferred_create(service->loop, on_tell, presence);
+    presence->tell = loop_timer_create(service->loop, on_tell, presence);
     presence->leave = loop_timer_create(service->loop, on_leave, presence);
     presence->check = loop_timer_create(service->loop, on_check, presence);
     metrics_register(&told_total);
@@ -456,8 +454,7 @@ void delivery_presence_destroy(struct delivery_presence **presence)
     if (*presence == NULL)
         return;
     delivery_seen_destroy(&(*presence)->seen);
-    loop_timer_destroy(&(*presence)->gather);
-    loop_deferred_destroy(&(*presence)->tell);
+    loop_timer_destroy(&(*presence)->tell);
     loop_timer_destroy(&(*presence)->leave);
     loop_timer_destroy(&(*presence)->check);
     delivery_leavers_destroy(&(*presence)->leavers);

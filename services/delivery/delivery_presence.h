@@ -2,8 +2,8 @@
  *
  * One may follow whoever one shares a chat with: asked of chat at the op, again when a membership of either ends, and of
  * all in turn. A user is online from their first connection until some seconds after their last one, so that who
- * reconnects does not flicker. Who hides is told to nobody. Changes are gathered for delivery.live_interval_ms, and so
- * many frames are sent in a turn that messages never wait for them (contract I22). */
+ * reconnects does not flicker. Who hides is told to nobody. Changes are gathered for delivery.live_interval_ms, and told in
+ * slices, so that messages do not wait for them (delivery_live.h). */
 #ifndef PARLEY_DELIVERY_PRESENCE_H
 #define PARLEY_DELIVERY_PRESENCE_H
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "services/delivery/delivery_frames.h"
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_roles.h"
 #include "services/delivery/delivery_typists.h"
 #include "services/delivery/delivery_watch.h"
@@ -12,8 +13,7 @@
 #include "shared/base/mem.h"
 #include "shared/base/metrics.h"
 
-#define SWEEP_MS        250
-#define FRAMES_PER_TURN 256
+#define SWEEP_MS 250
 
 struct typing_question {
     struct delivery_typing *typing;
@@ -27,9 +27,8 @@ struct delivery_typing {
     struct delivery_service *service;
     struct delivery_typists *typists;
     struct loop_timer *sweep;
-    struct loop_timer *gather;  /* runs: changes wait for company */
-    struct loop_deferred *tell; /* goes on telling in the next turn */
-    int64_t telling_chat;       /* whose watchers are being told of `changes` */
+    struct loop_timer *tell; /* runs: changes wait for company, or for the next slice */
+    int64_t telling_chat;    /* whose watchers are being told of `changes` */
     struct typing_change changes[TYPISTS_CHANGES_MAX];
     size_t change_count; /* 0: nobody is */
 };
@@ -68,12 +67,12 @@ static bool take_next(struct delivery_typing *typing)
     return false;
 }
 
-/* As much as a turn may take; the rest in the next one. */
+/* A slice. */
 static void on_tell(void *context)
 {
     struct delivery_typing *typing = context;
     size_t frames = 0;
-    while (frames < FRAMES_PER_TURN) {
+    while (frames < LIVE_SLICE_FRAMES) {
         if (typing->change_count == 0 && !take_next(typing))
             return;
         struct connection *connection =
@@ -84,14 +83,14 @@ static void on_tell(void *context)
         else
             tell_connection(typing, connection);
     }
-    loop_deferred_request(typing->tell);
+    loop_timer_start(typing->tell, LIVE_SLICE_MS);
 }
 
 /* After something that may have left changes. */
 static void gather(struct delivery_typing *typing)
 {
-    if (delivery_typists_have_changes(typing->typists) && !loop_timer_is_running(typing->gather))
-        loop_timer_start(typing->gather, delivery_settings.live_interval_ms);
+    if (delivery_typists_have_changes(typing->typists) && !loop_timer_is_running(typing->tell))
+        loop_timer_start(typing->tell, delivery_settings.live_interval_ms);
     if (delivery_typists_count(typing->typists) > 0 && !loop_timer_is_running(typing->sweep))
         loop_timer_start(typing->sweep, SWEEP_MS);
 }
@@ -217,8 +216,7 @@ struct delivery_typing *delivery_typing_create(struct delivery_service *service)
     typing->typists =
         delivery_typists_create((size_t)delivery_settings.max_typists, limits.typing_ms);
     typing->sweep = loop_timer_create(service->loop, on_sweep, typing);
-    typing->gather = loop_timer_create(service->loop, on_tell, typing);
-    typing->tell = loop_deferred_create(service->loop, on_tell, typing);
+    typing->tell = loop_timer_create(service->loop, on_tell, typing);
     metrics_register(&told_total);
     return typing;
 }
@@ -228,8 +226,7 @@ void delivery_typing_destroy(struct delivery_typing **typing)
     if (*typing == NULL)
         return;
     loop_timer_destroy(&(*typing)->sweep);
-    loop_timer_destroy(&(*typing)->gather);
-    loop_deferred_destroy(&(*typing)->tell);
+    loop_timer_destroy(&(*typing)->tell);
     delivery_typists_destroy(&(*typing)->typists);
     mem_free(*typing);
     *typing = NULL;

@@ -1,8 +1,8 @@
 /* The op `typing`, and telling those who watch a chat who is typing in it.
  *
  * Only who may write there is told, to everybody who watches it but themselves. It ends when they say so, when their
- * message comes, when their connection ends, and by itself. Changes are gathered for delivery.live_interval_ms, and so
- * many frames are sent in a turn that messages never wait for them (contract I22). */
+ * message comes, when their connection ends, and by itself. Changes are gathered for delivery.live_interval_ms, and told in
+ * slices, so that messages do not wait for them (delivery_live.h). */
 #ifndef PARLEY_DELIVERY_TYPING_H
 #define PARLEY_DELIVERY_TYPING_H
 

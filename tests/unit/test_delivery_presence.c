@@ -12,12 +12,14 @@
 
 #include "services/delivery/delivery_companions.h"
 #include "services/delivery/delivery_frames.h"
+#include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_seen.h"
 #include "services/delivery/delivery_ws.h"
+#include "shared/base/clock.h"
 #include "tests/unit/waiting.h"
 
-#define CONNECTIONS 6
+#define CONNECTIONS 300
 #define GRACE_MS    60
 
 static struct {
@@ -32,7 +34,11 @@ static struct {
     void *context;
     size_t pair_count;
     struct chat_pair pairs[COMPANIONS_PAIRS_MAX];
-    bool is_full; /* connections take no more */
+    bool is_full;              /* connections take no more */
+    struct loop_timer *others; /* what else the loop has to do, again and again */
+    size_t frames, frames_wanted;
+    size_t frames_between, most_between; /* two times at which the others had their turn */
+    int64_t first_ms, last_ms;
 } world;
 
 static void tell(const char *format, ...)
@@ -80,6 +86,11 @@ void delivery_frames_presence(struct connection *connection, int64_t user_id, bo
                               int64_t last_seen_ms)
 {
     assert_true(!is_online || last_seen_ms == 0);
+    world.last_ms = clock_monotonic_ms();
+    if (world.frames++ == 0)
+        world.first_ms = world.last_ms;
+    if (++world.frames_between > world.most_between)
+        world.most_between = world.frames_between;
     tell("%d:%c%d%s;", (int)connection->user_id, is_online ? '+' : '-', (int)user_id,
          last_seen_ms > 0 ? "@" : "");
 }
@@ -155,6 +166,18 @@ static void answer_companions(const int64_t *shared)
     callback(world.context, shared);
 }
 
+static void on_others(void *context)
+{
+    (void)context;
+    world.frames_between = 0;
+    loop_timer_start(world.others, 0);
+}
+
+static bool all_are_told(void)
+{
+    return world.frames >= world.frames_wanted;
+}
+
 static bool is_asked(void)
 {
     return world.callback != NULL;
@@ -215,7 +238,7 @@ static int begin(void **state)
     memset(&world, 0, sizeof world);
     world.asked_of = -1;
     limits.max_followed_users = 4;
-    delivery_settings.max_subscriptions = 100;
+    delivery_settings.max_subscriptions = 2 * CONNECTIONS;
     delivery_settings.presence_grace_ms = GRACE_MS;
     delivery_settings.presence_check_ms = 86400000;
     delivery_settings.live_interval_ms = 1;
@@ -501,6 +524,27 @@ static void who_has_gone_before_the_answer_follows_nobody(void **state)
     assert_told("");
 }
 
+static void many_followers_are_told_in_slices_between_which_others_have_their_turn(void **state)
+{
+    (void)state;
+    const int64_t followers = CONNECTIONS - 10;
+    const size_t slices = (size_t)(followers + LIVE_SLICE_FRAMES - 1) / LIVE_SLICE_FRAMES;
+    for (int64_t i = 1; i <= followers; i++) {
+        come(i, 0);
+        follow(i, 0);
+    }
+    world.others = loop_timer_create(world.service.loop, on_others, NULL);
+    loop_timer_start(world.others, 0);
+    world.frames_wanted = (size_t)followers;
+    come(0, 0);
+    wait_until(all_are_told);
+    wait_ms(20);
+    assert_int_equal(world.frames, followers);
+    assert_in_range(world.most_between, 1, LIVE_SLICE_FRAMES);
+    assert_true(world.last_ms - world.first_ms >= (int64_t)(slices - 1) * LIVE_SLICE_MS - 1);
+    loop_timer_destroy(&world.others);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -522,6 +566,7 @@ int main(void)
         TEST(who_hides_while_a_connection_takes_nothing_is_away_to_it_when_it_is_checked),
         TEST(before_ready_nothing_is_told_and_with_it_everything),
         TEST(who_has_gone_before_the_answer_follows_nobody),
+        TEST(many_followers_are_told_in_slices_between_which_others_have_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
