@@ -86,7 +86,7 @@ static void offer(struct device *device, struct delivery_event *event,
     erase(device, event);
     if (user_id == delivery_event_member(event))
         return; /* it has it already */
-    if (delivery_roster_has(roster, user_id, event->ref.seq))
+    if (event->mode != DELIVERY_RESYNC && delivery_roster_has(roster, user_id, event->ref.seq))
         (void)device_offer(device, event);
     else
         device_pass_by(device);
@@ -110,7 +110,7 @@ static void pull(struct delivery_service *service, struct delivery_event *event,
         delivery_heads_note(service->heads, event->ref.chat_id, event->ref.seq);
     if (delivery_event_member(event) != 0)
         to_user(service, delivery_event_member(event), event);
-    if (event->mode == DELIVERY_NORMAL || event->mode == DELIVERY_LIVE_ONLY)
+    if (event->mode != DELIVERY_PARK_ONLY)
         offer_to_watchers(service, event, roster);
 }
 

@@ -103,18 +103,13 @@ static void on_noted(void *context, enum delivery_stored outcome)
 /* --- what was released --- */
 
 /* Its devices are those that the event was for: the round of delivery_park finds those that are not known, too. */
-static void tell_devices(struct delivery_poison *poison)
+static void tell_devices(struct delivery_poison *poison, const struct chat_event *source)
 {
     struct delivery_service *service = poison->service;
     const struct delivery_ref *ref = &poison->released;
-    if (service->cursor == NULL || !delivery_recovery_is_up(service->recovery) ||
-        delivery_cursor_begun(service->cursor, ref->partition) < ref->offset)
-        return;
-    struct chat_event source = {
-        .chat_id = ref->chat_id, .seq = ref->seq, .type = CHAT_EVENT_MESSAGE};
     struct delivery_event *event =
-        delivery_event_create(ref->partition, ref->offset, &source, DELIVERY_RESYNC);
-    if (!delivery_fanout_is_ready(service, event)) {
+        delivery_event_create(ref->partition, ref->offset, source, DELIVERY_RESYNC);
+    if (!delivery_recovery_is_up(service->recovery) || !delivery_fanout_is_ready(service, event)) {
         delivery_event_drop(&event);
         return;
     }
@@ -124,6 +119,36 @@ static void tell_devices(struct delivery_poison *poison)
     poison->told_ms = 0;
     poison->told_generation = delivery_recovery_generation(service->recovery);
     delivery_fanout_event(service, event);
+}
+
+/* What could not be told now is read again with the next tick. */
+static void on_event(void *context, const struct rpc_result *result)
+{
+    struct delivery_poison *poison = context;
+    const struct chat_events_reply *reply = result->reply;
+    poison->asking = false;
+    if (result->outcome != RPC_OK || reply->events_count != 1)
+        return;
+    struct chat_event source = reply->events[0];
+    if (source.seq == 0) /* its chat is gone: whoever it was for reads that */
+        source = (struct chat_event){.chat_id = poison->released.chat_id,
+                                     .seq = poison->released.seq,
+                                     .type = CHAT_EVENT_MESSAGE};
+    source.json = TEXT_NONE;
+    tell_devices(poison, &source);
+}
+
+/* For whom an event is may depend on what it says of whom: of a large chat, only a membership's own member is pushed it. */
+static void ask_event(struct delivery_poison *poison)
+{
+    struct delivery_service *service = poison->service;
+    struct chat_event_ref ref = {poison->released.chat_id, poison->released.seq};
+    struct chat_events_request request = {.refs = &ref, .refs_count = 1};
+    if (delivery_cursor_begun(service->cursor, poison->released.partition) <
+        poison->released.offset)
+        return;
+    poison->asking = true;
+    chat_client_events(service->chat, &request, daemon_settings.rpc_deadline_ms, on_event, poison);
 }
 
 static void on_dropped(void *context, enum delivery_stored outcome)
@@ -170,7 +195,7 @@ static void on_read(void *context, int64_t count, const struct delivery_ref *rel
         released->partition >= delivery_cursor_partitions(poison->service->cursor))
         return;
     poison->released = *released;
-    tell_devices(poison);
+    ask_event(poison);
 }
 
 /* --- time --- */

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -213,6 +214,14 @@ class Parley:
         finally:
             self.process.send_signal(signal.SIGCONT)
         self.await_successor(name, pid)
+
+    def has_killed_delivery(self, chat, seq, deaths):
+        """Delivery, which is away, finds that it died so often with this event in hand (shared/base/in_hand.c)."""
+        where = self.psql(f"select partition, feed_offset from chat.event where chat_id = {chat} and seq = {seq}")
+        partition, offset = map(int, where.split("|"))
+        header = struct.pack("<5q", 0x31444E4148, 1, partition, offset, 1)
+        with open(f"{self.run_dir}/delivery.inhand", "r+b") as file:
+            file.write(header + struct.pack("<3q", partition, offset, deaths - 1))
 
     @staticmethod
     def is_gone(pid):

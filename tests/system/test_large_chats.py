@@ -426,3 +426,34 @@ def test_redis_is_wiped_and_a_large_chat_goes_on(crowd):
     seq = ann.say(chat, "after")["seq"]
     his.until(lambda event: event["seq"] == seq)
     await_head(hers, chat, seq)
+
+
+def test_an_event_that_was_passed_over_is_told_to_all_who_are_there_when_it_is_released(crowd, large):
+    town, (ann, bob, cid, *_), chat = crowd
+    parley, logs = large
+    with parley.stopped("delivery"):
+        bad = ann.say(chat, "kills")["seq"]
+        parley.has_killed_delivery(chat, bad, 3)
+    his, hers = watching(bob, chat), present(cid)
+    until(lambda: f"delivery:{chat}:{bad}" in parley.parleyctl("poison", "list"), 20, "it is noted")
+    assert his.silent(NEVER_S) and heads_of(his, chat) == heads_of(hers, chat) == []
+    parley.parleyctl("poison", "release", "all")
+    for socket in (his, hers):
+        await_head(socket, chat, bad)
+    assert logs.unexpected({"event_passed_over"}) == []
+
+
+def test_a_membership_that_was_passed_over_makes_its_member_resync_when_it_is_released(crowd, large):
+    town, (ann, *_), chat = crowd
+    parley, logs = large
+    new = town.person("new")
+    with parley.stopped("delivery"):
+        ann.add(chat, new)
+        bad = ann.log(chat)[-1]["seq"]
+        parley.has_killed_delivery(chat, bad, 3)
+    socket = present(new)
+    until(lambda: f"delivery:{chat}:{bad}" in parley.parleyctl("poison", "list"), 20, "it is noted")
+    parley.parleyctl("poison", "release", "all")
+    socket.expect("resync", seconds=20)
+    assert missed(new, chat, 0)[-1] == bad
+    assert logs.unexpected({"event_passed_over"}) == []

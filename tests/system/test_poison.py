@@ -1,7 +1,6 @@
 """What one bad row may do: be set aside, with an alarm. Everything behind it goes on."""
 
 import json
-import struct
 
 import pytest
 
@@ -58,15 +57,6 @@ def test_a_change_that_the_log_refuses_is_parked_and_other_chats_go_on(parley, p
           "the change, and the one behind it, are in the log")
 
 
-def has_killed(parley, chat, seq, deaths):
-    """Delivery, which is away, finds that it died so often with this event in hand (shared/base/in_hand.c)."""
-    where = parley.psql(f"select partition, feed_offset from chat.event where chat_id = {chat} and seq = {seq}")
-    partition, offset = map(int, where.split("|"))
-    header = struct.pack("<5q", 0x31444E4148, 1, partition, offset, 1)
-    with open(f"{parley.run_dir}/delivery.inhand", "r+b") as file:
-        file.write(header + struct.pack("<3q", partition, offset, deaths - 1))
-
-
 def poison_events(world):
     text = world.operations.get("/delivery/metrics")
     return int(next(line for line in text.splitlines() if line.startswith("parley_delivery_poison_events ")).split()[1])
@@ -86,7 +76,7 @@ def test_an_event_that_kills_delivery_each_time_is_passed_over_and_its_devices_r
         bad = ann.say(chat, "kills")["seq"]
         ann.say(chat, "behind it")
         ann.say(other, "elsewhere")
-        has_killed(parley, chat, bad, 3)
+        parley.has_killed_delivery(chat, bad, 3)
     live = bob.online("inbox")
     assert live.until(lambda event: event["seq"] == bad + 1)[-1]["body"]["text"] == "behind it"
     live.ack()
@@ -111,6 +101,6 @@ def test_an_event_that_delivery_survives_in_the_end_is_delivered(parley, people)
     chat = ann.group(bob)
     with parley.stopped("delivery"):
         seq = ann.say(chat, "nearly")["seq"]
-        has_killed(parley, chat, seq, 2)
+        parley.has_killed_delivery(chat, seq, 2)
     bob.online().until(lambda event: event["chat"] == chat and event["seq"] == seq)
     assert not [name for name in poison_of(parley) if name.startswith(f"delivery:{chat}:")]
