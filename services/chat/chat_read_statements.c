@@ -120,7 +120,10 @@ const struct pg_statement chat_read_statements[] = {
      "$3::bigint "
      "order by m.user_id limit $4::bigint"},
     {"traced",
-     "select e.sender_id, e.at_ms, e.partition, e.feed_offset from "
+     "select e.sender_id, e.at_ms, e.partition, e.feed_offset, "
+     "(select count(*) from (select from chat.member m where m.partition = $2::bigint and "
+     "m.chat_id = $3::bigint and m.from_seq <= $4::bigint and "
+     "(m.to_seq = 0 or m.to_seq >= $4::bigint) limit $5::bigint) m) from "
      "chat.events_after($1::bigint, $2::bigint::integer, $3::bigint, $4::bigint - 1, 1) e "
      "where e.seq = $4::bigint and e.type = 1"},
     {"traced_members",

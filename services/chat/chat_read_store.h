@@ -97,6 +97,7 @@ struct chat_trace_page {
      * somebody else's. */
     enum problem problem;
     int64_t seq, at_ms, partition, offset, sender_id;
+    bool is_pulled; /* more members at that seq than limits.pushed_members */
     const struct chat_trace_member *members; /* at that seq, but for the sender, by user id */
     size_t count;
 };

@@ -1,6 +1,7 @@
 /* Reading for a trace: the message, and who was a member when it was written. */
 #include "services/chat/chat_read_internal.h"
 #include "shared/base/mem.h"
+#include "shared/daemon/daemon.h"
 
 enum { STANDING, MESSAGE, MEMBERS };
 
@@ -48,6 +49,7 @@ static void on_trace_rows(void *context, const struct pg_result *result)
         page.at_ms = pg_number(result, MESSAGE, 0, 1);
         page.partition = pg_number(result, MESSAGE, 0, 2);
         page.offset = pg_number(result, MESSAGE, 0, 3);
+        page.is_pulled = pg_number(result, MESSAGE, 0, 4) > limits.pushed_members;
         page.members = members;
         page.count = (size_t)count;
     }
@@ -72,6 +74,7 @@ void chat_read_trace(struct chat_read_store *store, int64_t user_id,
     pg_add_number(unit, partition);
     pg_add_number(unit, message->chat_id);
     pg_add_number(unit, message->seq);
+    pg_add_number(unit, limits.pushed_members + 1); /* more need not be counted */
     pg_unit_add(unit, "traced_members");
     pg_add_number(unit, partition);
     pg_add_number(unit, message->chat_id);

@@ -13,18 +13,23 @@ static const char *const state_names[STATES] = {
     [DELIVERY_TRACE_RESYNC] = "resync",
 };
 
-/* What a later version of delivery may say is unknown here. */
-static size_t state_of(const struct delivery_traced_device *device)
+/* What a later version of delivery may say is unknown here. To delivery, what is found nowhere has been taken over: of a
+ * pulled chat it may as well have been sent to nobody there. */
+static size_t state_of(const struct chat_trace_devices *all,
+                       const struct delivery_traced_device *device)
 {
+    if (all->is_pulled && device->state == DELIVERY_TRACE_ACKNOWLEDGED)
+        return DELIVERY_TRACE_UNKNOWN;
     return device->state > 0 && device->state < STATES ? (size_t)device->state
                                                        : DELIVERY_TRACE_UNKNOWN;
 }
 
 /* --- the sender's own devices --- */
 
-static void render_device(struct buffer *out, const struct delivery_traced_device *device)
+static void render_device(struct buffer *out, const struct chat_trace_devices *all,
+                          const struct delivery_traced_device *device)
 {
-    size_t state = state_of(device);
+    size_t state = state_of(all, device);
     buffer_append_string(out, "{\"id\":");
     json_write_id(out, device->device_id);
     buffer_append_string(out, ",\"name\":");
@@ -50,7 +55,7 @@ static void render_own(struct buffer *out, int64_t user_id, const struct chat_tr
         if (all->devices[i].user_id != user_id)
             continue;
         buffer_append_string(out, is_first ? "" : ",");
-        render_device(out, &all->devices[i]);
+        render_device(out, all, &all->devices[i]);
         is_first = false;
     }
     buffer_append_string(out, "]");
@@ -66,7 +71,7 @@ static void count_states(const struct chat_trace_devices *all, int64_t user_id,
         counts_out[i] = 0;
     for (size_t i = 0; i < all->count; i++)
         if (all->devices[i].user_id == user_id)
-            counts_out[state_of(&all->devices[i])]++;
+            counts_out[state_of(all, &all->devices[i])]++;
 }
 
 /* The furthest that the message has come. */

@@ -29,7 +29,9 @@ static void answer(struct tracing *tracing, const struct chat_trace_devices *dev
 static void on_delivery(void *context, const struct rpc_result *result)
 {
     const struct delivery_trace_reply *reply = result->reply;
-    struct chat_trace_devices devices = {.known = result->outcome == RPC_OK};
+    const struct tracing *tracing = context;
+    struct chat_trace_devices devices = {.known = result->outcome == RPC_OK,
+                                         .is_pulled = tracing->page.is_pulled};
     if (devices.known) {
         devices.devices = reply->devices;
         devices.count = reply->devices_count;

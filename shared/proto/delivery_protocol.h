@@ -12,7 +12,7 @@ enum delivery_trace_state {
     DELIVERY_TRACE_WAITING,      /* in memory or not yet read from the feed: it will be sent or parked in a moment */
     DELIVERY_TRACE_PARKED,       /* in the device's inbox, at `position` */
     DELIVERY_TRACE_SENT,         /* written to its connection, not acknowledged */
-    DELIVERY_TRACE_ACKNOWLEDGED, /* taken over; or older than a resync that the device has heard */
+    DELIVERY_TRACE_ACKNOWLEDGED, /* taken over; or older than a resync that the device has heard; or never sent, of a pulled chat */
     DELIVERY_TRACE_RESYNC,       /* its inbox was lost or overflowed: it is told to read the log */
 };
 

@@ -394,6 +394,36 @@ def test_a_head_moves_no_watermark_and_a_watchers_ack_does(crowd):
     assert delivered(cid) < seq
 
 
+# --- where a message is ---
+
+def trace_of(who, chat, seq):
+    """State and devices of each other member, and the states of the own devices."""
+    answer = who.get(f"/v1/chats/{chat}/messages/{seq}/trace")
+    others = {item["user"]: (item["state"], {state: count for state, count in item["devices"].items() if count})
+              for item in answer["items"]}
+    return others, {device["id"]: device["state"] for device in answer["devices"]}
+
+
+def test_a_trace_claims_of_nobody_that_they_were_sent_what_only_watchers_get(crowd):
+    town, (ann, bob, cid, dan, *_), chat = crowd
+    his, hers, slow = watching(bob, chat), present(cid), watching(dan, chat)
+    slow.auto_ack = False
+    seq = ann.say(chat, "news")["seq"]
+    his.event(seq=seq)
+    slow.event(seq=seq)
+    await_head(hers, chat, seq)
+    until(lambda: trace_of(ann, chat, seq)[0][bob.id][0] == "delivered", 5, "the watermark moves")
+    others, own = trace_of(ann, chat, seq)
+    assert own == {ann.device: "unknown"}
+    assert others.pop(bob.id) == ("delivered", {"unknown": 1})
+    assert others.pop(dan.id)[0] in ("sent", "parked")
+    assert len(others) == 3 and set(map(repr, others.values())) == {repr(("stored", {"unknown": 1}))}
+    town.parley.kill("delivery")  # the new one has no chat's members in memory
+    others, own = trace_of(ann, chat, seq)
+    assert own == {ann.device: "unknown"} and others.pop(bob.id)[0] == "delivered"
+    assert {state for state, _ in others.values()} <= {"stored", "parked"}
+
+
 # --- what breaks ---
 
 def test_delivery_is_killed_in_the_middle_and_who_comes_back_misses_nothing(crowd):

@@ -91,7 +91,7 @@ static void of_others_only_the_number_of_devices_in_each_state_is_told(void **st
         {.user_id = CARL, .device_id = 83, .state = DELIVERY_TRACE_RESYNC},
         {.user_id = CARL, .device_id = 84, .state = 99, .name = TEXT_LITERAL("secret")},
     };
-    struct chat_trace_devices all = {true, devices, sizeof devices / sizeof devices[0]};
+    struct chat_trace_devices all = {true, false, devices, sizeof devices / sizeof devices[0]};
     const char *text = render(members, 2, LIMIT, &all);
     assert_says(text, "\"devices\":[{\"id\":\"71\",\"name\":\"Ann's \\\"phone\\\"\",\"connected\":"
                       "false,\"state\":\"parked\",\"position\":3},{\"id\":\"72\",\"name\":\"\","
@@ -104,6 +104,23 @@ static void of_others_only_the_number_of_devices_in_each_state_is_told(void **st
                       "\"acknowledged\":0,\"resync\":1}}");
     assert_null(strstr(text, "8"));
     assert_null(strstr(text, "secret"));
+}
+
+static void of_a_pulled_chat_it_is_not_known_who_has_taken_it_over(void **state)
+{
+    (void)state;
+    struct chat_trace_member members[] = {{.user_id = BEN, .delivered = SEQ}, {.user_id = CARL}};
+    struct delivery_traced_device devices[] = {
+        {.user_id = BEN, .device_id = 81, .state = DELIVERY_TRACE_ACKNOWLEDGED},
+        {.user_id = CARL, .device_id = 83, .state = DELIVERY_TRACE_ACKNOWLEDGED},
+        {.user_id = CARL, .device_id = 84, .state = DELIVERY_TRACE_PARKED, .position = 1},
+    };
+    struct chat_trace_devices all = {true, true, devices, sizeof devices / sizeof devices[0]};
+    const char *text = render(members, 2, LIMIT, &all);
+    assert_says(text, "{\"user\":\"2\",\"state\":\"delivered\"");
+    assert_says(text, "{\"user\":\"3\",\"state\":\"parked\",\"delivered\":null,\"read\":null,"
+                      "\"devices\":{\"unknown\":1,\"waiting\":0,\"parked\":1,\"sent\":0,"
+                      "\"acknowledged\":0,\"resync\":0}}");
 }
 
 static void a_page_that_holds_one_more_leads_to_the_next(void **state)
@@ -123,6 +140,7 @@ int main(void)
         cmocka_unit_test(without_delivery_there_are_no_devices),
         cmocka_unit_test(a_time_is_exact_only_where_the_watermark_stands),
         cmocka_unit_test(of_others_only_the_number_of_devices_in_each_state_is_told),
+        cmocka_unit_test(of_a_pulled_chat_it_is_not_known_who_has_taken_it_over),
         cmocka_unit_test(a_page_that_holds_one_more_leads_to_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
