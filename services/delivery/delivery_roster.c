@@ -1,6 +1,9 @@
 /* Spans in an array, and for those who ask for single users a table of places in it: open addressing with linear probing, a
- * user stays in it until the spans are pruned. Ids are random numbers of ours, so nobody can choose them to collide. */
+ * user stays in it until the spans are pruned. Ids are random numbers of ours, so nobody can choose them to collide. For how
+ * many were members in the past, the steps in their number. */
 #include "services/delivery/delivery_roster.h"
+
+#include <stdlib.h>
 
 #include "shared/base/mem.h"
 #include "shared/base/planted_bug.h"
@@ -60,16 +63,77 @@ static struct chat_span *last_span(struct delivery_roster *roster, int64_t user_
     return place == 0 ? NULL : &roster->spans[place - 1];
 }
 
+/* --- steps --- */
+
+static void drop_steps(struct delivery_roster *roster)
+{
+    mem_free(roster->steps);
+    roster->steps = NULL;
+    roster->step_count = roster->step_capacity = 0;
+}
+
+static void push_step(struct delivery_roster *roster, int64_t seq, size_t members)
+{
+    if (roster->step_count == roster->step_capacity) {
+        roster->step_capacity =
+            roster->step_capacity == 0 ? FIRST_CAPACITY : roster->step_capacity * 2;
+        roster->steps = mem_resize(roster->steps, roster->step_capacity * sizeof *roster->steps);
+    }
+    roster->steps[roster->step_count++] = (struct delivery_roster_step){seq, members};
+}
+
+/* At a seq that is not below that of any step. */
+static void step_on(struct delivery_roster *roster, int64_t seq, bool is_up)
+{
+    struct delivery_roster_step *last = &roster->steps[roster->step_count - 1];
+    size_t members = is_up ? last->members + 1 : last->members - 1;
+    if (last->seq == seq)
+        last->members = members;
+    else
+        push_step(roster, seq, members);
+}
+
+struct change {
+    int64_t seq;
+    bool is_up;
+};
+
+static int compare_changes(const void *a, const void *b)
+{
+    const struct change *one = a, *other = b;
+    return (one->seq > other->seq) - (one->seq < other->seq);
+}
+
+/* Of most spans nothing is sorted: they began before from_seq, and last. Who is removed is a member still at that seq. */
+static void make_steps(struct delivery_roster *roster)
+{
+    struct change *changes = mem_array(2 * roster->span_count + 1, sizeof *changes);
+    size_t count = 0, members = 0;
+    for (size_t i = 0; i < roster->span_count; i++) {
+        const struct chat_span *span = &roster->spans[i];
+        members += delivery_span_covers(span, roster->from_seq);
+        if (span->from_seq > roster->from_seq)
+            changes[count++] = (struct change){span->from_seq, true};
+        if (span->to_seq != 0 && span->to_seq >= roster->from_seq)
+            changes[count++] = (struct change){span->to_seq + 1, false};
+    }
+    qsort(changes, count, sizeof *changes, compare_changes);
+    push_step(roster, roster->from_seq, members);
+    for (size_t i = 0; i < count; i++)
+        step_on(roster, changes[i].seq, changes[i].is_up);
+    mem_free(changes);
+}
+
 /* --- loading --- */
 
 void delivery_roster_clear(struct delivery_roster *roster)
 {
     drop_places(roster);
+    drop_steps(roster);
     mem_free(roster->spans);
     roster->spans = NULL;
     roster->span_count = roster->span_capacity = 0;
     roster->member_count = roster->ended_count = 0;
-    roster->counted_from = roster->counted_to = 0;
 }
 
 void delivery_roster_fill(struct delivery_roster *roster, const struct chat_span *spans,
@@ -103,6 +167,8 @@ static void add(struct delivery_roster *roster, int64_t user_id, int64_t seq)
     roster->member_count++;
     if (roster->places != NULL)
         note_place(roster, roster->span_count - 1);
+    if (roster->steps != NULL)
+        step_on(roster, seq, true);
 }
 
 static void end(struct delivery_roster *roster, int64_t user_id, int64_t seq)
@@ -113,6 +179,8 @@ static void end(struct delivery_roster *roster, int64_t user_id, int64_t seq)
     span->to_seq = roster->ended_seq = seq;
     roster->member_count--;
     roster->ended_count++;
+    if (roster->steps != NULL)
+        step_on(roster, seq + 1, false);
 }
 
 /* Without it, a chat that people join and leave all day would be walked ever more slowly. Spans keep their order. */
@@ -126,6 +194,7 @@ static void prune(struct delivery_roster *roster, int64_t seq)
     roster->from_seq = seq;
     roster->ended_count = 0;
     drop_places(roster);
+    drop_steps(roster);
 }
 
 void delivery_roster_apply(struct delivery_roster *roster, int64_t type, int64_t user_id,
@@ -142,32 +211,20 @@ void delivery_roster_apply(struct delivery_roster *roster, int64_t type, int64_t
 
 /* --- questions --- */
 
-/* The stretch around a seq in which nobody came or went, and how many were members in it. */
-static void count_at(struct delivery_roster *roster, int64_t seq)
-{
-    roster->counted = 0;
-    roster->counted_from = roster->from_seq;
-    roster->counted_to = roster->as_of_seq;
-    for (size_t i = 0; i < roster->span_count; i++) {
-        const struct chat_span *span = &roster->spans[i];
-        int64_t changes[] = {span->from_seq, span->to_seq == 0 ? INT64_MAX : span->to_seq + 1};
-        roster->counted += delivery_span_covers(span, seq);
-        for (size_t j = 0; j < 2; j++) {
-            if (changes[j] <= seq && changes[j] > roster->counted_from)
-                roster->counted_from = changes[j];
-            if (changes[j] > seq && changes[j] < roster->counted_to)
-                roster->counted_to = changes[j];
-        }
-    }
-}
-
 size_t delivery_roster_members_at(struct delivery_roster *roster, int64_t seq)
 {
     if (seq >= roster->as_of_seq)
         return roster->member_count + (seq == roster->ended_seq);
-    if (seq < roster->counted_from || seq >= roster->counted_to)
-        count_at(roster, seq);
-    return roster->counted;
+    if (roster->steps == NULL)
+        make_steps(roster);
+    size_t low = 0,
+           high =
+               roster->step_count; /* the step that holds is before `high`, and not before `low` */
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        *(roster->steps[middle].seq <= seq ? &low : &high) = middle;
+    }
+    return roster->steps[low].members;
 }
 
 bool delivery_roster_has(struct delivery_roster *roster, int64_t user_id, int64_t seq)

@@ -5,6 +5,12 @@
 
 #include "shared/proto/chat_protocol.h"
 
+/* From this seq on there were so many members. */
+struct delivery_roster_step {
+    int64_t seq;
+    size_t members;
+};
+
 struct delivery_roster {
     int64_t chat_id;
     int64_t from_seq; /* spans that ended before it are not there */
@@ -17,8 +23,9 @@ struct delivery_roster {
     int64_t ended_seq;   /* of the last member_removed, whose subject is still counted at it */
     uint32_t *places; /* user → place of their last span, plus one; NULL until it is asked for */
     size_t place_capacity;
-    int64_t counted_from, counted_to; /* between them, in the past, `counted` were members */
-    size_t counted;
+    struct delivery_roster_step
+        *steps; /* from from_seq on, by seq; NULL until the past is asked for */
+    size_t step_count, step_capacity;
 };
 
 /* Copies the spans. */
@@ -31,7 +38,8 @@ void delivery_roster_apply(struct delivery_roster *roster, int64_t type, int64_t
                            int64_t seq);
 
 bool delivery_span_covers(const struct chat_span *span, int64_t seq);
-/* Members at a seq that is not below from_seq: a walk only for the past, and once between two changes. */
+/* Members at a seq that is not below from_seq. The first question about the past walks over all, and sorts what has changed
+ * since from_seq; from then on it is a search. */
 size_t delivery_roster_members_at(struct delivery_roster *roster, int64_t seq);
 /* By the user's last span: of one who has left and come again since, the earlier time is not looked at. */
 bool delivery_roster_has(struct delivery_roster *roster, int64_t user_id, int64_t seq);
