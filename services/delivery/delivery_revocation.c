@@ -112,6 +112,12 @@ static void apply(struct delivery_revocation *revocation, const struct user_chan
     revocation->offset = change->offset;
 }
 
+static bool has_forgotten_privacy(const struct delivery_revocation *revocation, int64_t valid_at)
+{
+    size_t count = revocation->privacy_count;
+    return count > RECENT_PRIVACY && revocation->privacy[count % RECENT_PRIVACY].offset > valid_at;
+}
+
 enum delivery_session_state
 delivery_revocation_session(const struct delivery_revocation *revocation, int64_t session_id,
                             int64_t valid_at)
@@ -123,7 +129,8 @@ delivery_revocation_session(const struct delivery_revocation *revocation, int64_
         if (revocation->recent[i % RECENT].session_id == session_id)
             return DELIVERY_SESSION_ENDED;
     bool forgotten = count > RECENT && revocation->recent[count % RECENT].offset > valid_at;
-    return forgotten ? DELIVERY_SESSION_UNKNOWN : DELIVERY_SESSION_VALID;
+    return forgotten || has_forgotten_privacy(revocation, valid_at) ? DELIVERY_SESSION_UNKNOWN
+                                                                    : DELIVERY_SESSION_VALID;
 }
 
 int64_t delivery_revocation_flags(const struct delivery_revocation *revocation, int64_t user_id,

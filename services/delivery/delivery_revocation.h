@@ -22,7 +22,8 @@ bool delivery_revocation_is_current(
     const struct delivery_revocation *revocation); /* the user daemon answers */
 int64_t delivery_revocation_offset(const struct delivery_revocation *revocation);
 
-/* A session that was valid when the feed's head was `valid_at`: has it ended in what has been read since? */
+/* A session that was valid when the feed's head was `valid_at`: has it ended in what has been read since? UNKNOWN: so much
+ * has changed since that not all of it is remembered, and who is behind the token must be asked for again. */
 enum delivery_session_state {
     DELIVERY_SESSION_VALID,
     DELIVERY_SESSION_ENDED,
@@ -32,7 +33,8 @@ enum delivery_session_state
 delivery_revocation_session(const struct delivery_revocation *revocation, int64_t session_id,
                             int64_t valid_at);
 
-/* What a user hides, who hid this when the feed's head was `valid_at`: as the changes that were read since have it. */
+/* What a user hides, who hid this when the feed's head was `valid_at`, at which their session is not UNKNOWN: as the changes
+ * that were read since have it. */
 int64_t delivery_revocation_flags(const struct delivery_revocation *revocation, int64_t user_id,
                                   int64_t flags, int64_t valid_at);
 
