@@ -165,7 +165,9 @@ void delivery_typing_say(struct delivery_typing *typing, struct connection *conn
         return;
     }
     struct typist *typist = delivery_typists_start(typing->typists, connection, chat_id, now_ms);
-    if (typist == NULL || delivery_typists_may(typing->typists, typist, now_ms))
+    if (typist == NULL)
+        delivery_frames_error(connection, id, PROBLEM_UNAVAILABLE, "Too many users are typing.", 0);
+    else if (delivery_typists_may(typing->typists, typist, now_ms))
         answer(connection, id, PROBLEM_NONE);
     else
         ask(typing, connection, id, chat_id);
