@@ -41,7 +41,7 @@ void device_drop_page(struct device *device)
     device->page = NULL;
     device->page_jsons = NULL;
     device->page_count = device->page_sent = 0;
-    device->opening = device->reading = device->fetching = device->page_stale = false;
+    device->opening = device->reading = device->fetching = false;
     device->page_generation++;
 }
 

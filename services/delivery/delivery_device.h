@@ -27,6 +27,7 @@
 
 #include <uthash.h>
 
+#include "services/delivery/delivery_erasures.h"
 #include "services/delivery/delivery_ring.h"
 
 #define DEVICE_PAGE     64  /* places read from an inbox at once */
@@ -89,6 +90,7 @@ struct device_hub {
     int64_t park_connected_ms; /* … for a connected one, whose window may have room again soon */
     int64_t park_window_ms;    /* after which a window is parked */
     enum device_inboxes inboxes;
+    struct delivery_erasures erasures;
     int64_t waiting; /* entries in memory that are not sent, of all devices */
 };
 
@@ -121,12 +123,12 @@ struct device {
     uint32_t page_count;
     uint32_t page_sent; /* of a page that waits for room */
     uint32_t skip_count;
+    uint64_t page_erasures; /* hub->erasures.count when the page was fetched */
     uint32_t page_generation;
     uint32_t push_generation;
     uint32_t calls; /* of the port, not answered yet: the device must not be freed */
     uint8_t state;
     bool opening, reading, fetching;
-    bool page_stale; /* what is being fetched must be fetched again */
     bool resync_due; /* says `resync` as soon as the window has room; until then nothing is taken */
     bool
         clear_due; /* it relies on nothing in its inbox, which must be emptied before anything is parked */
@@ -165,9 +167,6 @@ void device_deliver(struct device *device, struct delivery_event *event);
  * the device by (false), which is not owed it. */
 bool device_offer(struct device *device, struct delivery_event *event);
 void device_pass_by(struct device *device); /* it watches a pulled chat and is not sent its event */
-/* A message was deleted: what this process holds of its content and that of its edits, and has not sent, is dropped, and read
- * from the log again; while Redis is away the device must resync for it. */
-void device_erase(struct device *device, int64_t chat_id, int64_t seq);
 void device_remove(struct device *device); /* the device was deleted; its connection must be gone */
 
 /* --- from the inbox and the log --- */

@@ -14,6 +14,7 @@
 static void fetch_page(struct device *device)
 {
     device->fetching = true;
+    device->page_erasures = device->hub->erasures.count;
     device->hub->port->fetch(device, device->page_generation, device->page, device->page_count);
 }
 
@@ -43,9 +44,24 @@ static void read_page(struct device *device)
     device->hub->port->read(device, device->page_generation, device->sent - device->trimmed, count);
 }
 
+/* Of what is not sent yet. */
+static bool is_page_erased(const struct device *device)
+{
+    return delivery_erasures_may_have(&device->hub->erasures, device->page_erasures,
+                                      device->page + device->page_sent,
+                                      device->page_count - device->page_sent);
+}
+
 /* What there is room for of a page that waits. */
 static void send_held(struct device *device)
 {
+    if (is_page_erased(device)) {
+        mem_free(device->page_jsons);
+        device->page_jsons = NULL;
+        fetch_page(device);
+        return;
+    }
+    device->page_erasures = device->hub->erasures.count;
     while (device->page_sent < device->page_count && device_room(device) > 0 &&
            device->hub->port->can_send(device)) {
         uint32_t i = device->page_sent++;
@@ -59,6 +75,17 @@ static void send_held(struct device *device)
     device_trim(device, false);
 }
 
+/* What waits in memory was deleted since: it must be read from the log, and comes from there through the inbox only. */
+static void give_up_contents(struct device *device)
+{
+    if (device->hub->inboxes == DEVICE_INBOXES_AWAY) {
+        device_fail_inbox(device);
+        return;
+    }
+    device_drop_contents(device);
+    device->hub->port->park_soon(device, 0);
+}
+
 static void send_waiting(struct device *device)
 {
     while (device->waiting.count > 0 && device_room(device) > 0 &&
@@ -66,6 +93,10 @@ static void send_waiting(struct device *device)
         struct delivery_entry entry = *delivery_ring_at(&device->waiting, 0);
         if (entry.u.event == NULL)
             break;
+        if (delivery_erasures_have_event(&device->hub->erasures, entry.u.event)) {
+            give_up_contents(device);
+            break;
+        }
         delivery_ring_pop(&device->waiting);
         device->hub->waiting--;
         device_send_place(device, &entry.ref, delivery_event_json(entry.u.event));
@@ -196,8 +227,7 @@ void device_on_contents(struct device *device, uint32_t generation, const struct
 {
     if (generation != device->page_generation)
         return;
-    if (device->page_stale) {
-        device->page_stale = false;
+    if (is_page_erased(device)) {
         fetch_page(device);
         return;
     }
@@ -209,49 +239,6 @@ void device_on_contents(struct device *device, uint32_t generation, const struct
         hold_page(device, jsons);
     }
     device_advance(device);
-}
-
-/* --- what was deleted --- */
-
-static bool is_waiting_here(const struct device *device, int64_t chat_id, int64_t seq)
-{
-    for (uint32_t i = 0; i < device->waiting.count; i++) {
-        const struct delivery_event *event = delivery_ring_at(&device->waiting, i)->u.event;
-        if (event != NULL && event->ref.chat_id == chat_id && delivery_event_message(event) == seq)
-            return true;
-    }
-    return false;
-}
-
-/* Of a page it is not known what its events are: whatever stands behind the message may be its edit. */
-static bool may_be_on_page(const struct device *device, int64_t chat_id, int64_t seq)
-{
-    for (uint32_t i = device->page_sent; i < device->page_count; i++)
-        if (device->page[i].chat_id == chat_id && device->page[i].seq >= seq)
-            return true;
-    return false;
-}
-
-void device_erase(struct device *device, int64_t chat_id, int64_t seq)
-{
-    if (is_waiting_here(device, chat_id, seq)) {
-        if (device->hub->inboxes == DEVICE_INBOXES_AWAY) {
-            device_fail_inbox(device); /* without Redis nothing can go through the inbox */
-            return;
-        }
-        device_drop_contents(device);
-        device_settle(device, DEVICE_MOVED);
-        device->hub->port->park_soon(device, 0);
-    }
-    if (device->page == NULL || !may_be_on_page(device, chat_id, seq))
-        return;
-    if (device->page_jsons == NULL) {
-        device->page_stale = true;
-        return;
-    }
-    mem_free(device->page_jsons);
-    device->page_jsons = NULL;
-    fetch_page(device);
 }
 
 /* --- parking --- */

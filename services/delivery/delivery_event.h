@@ -31,6 +31,7 @@ struct delivery_event {
     int64_t sender_id;
     int64_t subject_id; /* as in chat_event: a user, or a seq */
     int64_t arrived_ms; /* monotonic */
+    uint64_t erasures;  /* delivery_erasures.count when it was fanned out */
     uint32_t references;
     uint32_t json_length;
     uint8_t type; /* enum chat_event_type */

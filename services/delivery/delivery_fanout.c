@@ -29,13 +29,6 @@ static struct metric pulled_total = {.name = "parley_delivery_pulled_events_tota
                                      .help = "Events of chats that are pulled.",
                                      .kind = METRIC_COUNTER};
 
-/* A deleted message is not told by what was read of it before (contract I19). */
-static void erase(struct device *device, const struct delivery_event *event)
-{
-    if (event->type == CHAT_EVENT_DELETE)
-        device_erase(device, event->ref.chat_id, event->subject_id);
-}
-
 /* While nothing can be parked, who has no connection is not even remembered. */
 static void to_user(struct delivery_service *service, int64_t user_id, struct delivery_event *event)
 {
@@ -47,7 +40,6 @@ static void to_user(struct delivery_service *service, int64_t user_id, struct de
     struct device *device = user->devices;
     while (device != NULL) {
         struct device *next = device->next_of_user;
-        erase(device, event);
         device_deliver(device, event);
         device = next;
     }
@@ -83,7 +75,6 @@ static void offer(struct device *device, struct delivery_event *event,
                   struct delivery_roster *roster)
 {
     int64_t user_id = device->user->user_id;
-    erase(device, event);
     if (user_id == delivery_event_member(event))
         return; /* it has it already */
     if (event->mode != DELIVERY_RESYNC && delivery_roster_has(roster, user_id, event->ref.seq))
@@ -114,10 +105,19 @@ static void pull(struct delivery_service *service, struct delivery_event *event,
         offer_to_watchers(service, event, roster);
 }
 
+/* What is read again was noted when it was fanned out to the connected. */
+static void note_erasure(struct delivery_service *service, struct delivery_event *event)
+{
+    event->erasures = service->hub.erasures.count;
+    if (event->type == CHAT_EVENT_DELETE && event->mode != DELIVERY_PARK_ONLY)
+        delivery_erasures_add(&service->hub.erasures, event->ref.chat_id, event->subject_id);
+}
+
 void delivery_fanout_event(struct delivery_service *service, struct delivery_event *event)
 {
     const struct delivery_ref *ref = &event->ref;
     count(event);
+    note_erasure(service, event);
     delivery_rosters_apply(service->rosters, event);
     struct delivery_roster *roster =
         delivery_rosters_find(service->rosters, ref->chat_id, ref->seq);

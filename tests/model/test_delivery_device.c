@@ -618,6 +618,7 @@ static void deliver(uint32_t partition, int64_t offset, enum delivery_mode mode)
                                 .json = {(const char *)words, sizeof words}};
     struct delivery_event *shared = delivery_event_create(partition, offset, &source, mode);
     shared->arrived_ms = w.now_ms;
+    shared->erasures = w.hub.erasures.count;
     if (mode == DELIVERY_PARK_ONLY)
         delivery_cursor_hold(w.cursor, partition, offset);
     else
@@ -845,7 +846,7 @@ static void erase(void)
         event->erased_here = event->erased_here || is_told;
     }
     if (is_told)
-        device_erase(w.device, chat, seq);
+        delivery_erasures_add(&w.hub.erasures, chat, seq);
 }
 
 /* An event that was passed over is released: whatever the device does, it must be told. */

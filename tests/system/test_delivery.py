@@ -58,6 +58,25 @@ def test_an_inbox_of_many_windows_comes_whole_and_what_comes_meanwhile_after_it(
     assert [event["seq"] for event in events] == list(range(1, 333))
 
 
+def test_what_is_deleted_after_ones_removal_comes_without_its_body_from_what_was_read_ahead(pair, world):
+    ann, bob, chat = pair
+    window = world.limits()["window_events"]
+    write(ann, chat, window)
+    deleted, edited = ann.say(chat, "secret")["seq"], ann.say(chat, "harmless")["seq"]
+    ann.patch(f"/v1/chats/{chat}/messages/{edited}", {"body": {"text": "secret too"}})
+    socket = bob.online("inbox")
+    socket.events(window)
+    time.sleep(0.3)  # the next page is there, and waits for room in the window
+    ann.remove(chat, bob)
+    for seq in (deleted, edited):
+        last = ann.delete(f"/v1/chats/{chat}/messages/{seq}", 200)["seq"]
+    assert ann.online("inbox", auto_ack=True).until(lambda event: event["seq"] == last)
+    socket.auto_ack = True
+    socket.ack()
+    events = socket.until(lambda event: event["type"] == "member_removed")
+    assert events[-4]["seq"] == deleted and "secret" not in str(socket.log)
+
+
 def test_what_was_acknowledged_does_not_come_again_and_what_was_not_does(pair):
     ann, bob, chat = pair
     write(ann, chat, 5)
