@@ -25,14 +25,6 @@ int64_t delivery_live_wait_s(struct connection *connection)
     return wait_s;
 }
 
-static bool is_member(const struct delivery_roster *roster, int64_t user_id)
-{
-    for (size_t i = 0; i < roster->span_count; i++)
-        if (roster->spans[i].user_id == user_id && roster->spans[i].to_seq == 0)
-            return true;
-    return false;
-}
-
 static void change_role(struct delivery_service *service, int64_t chat_id, int64_t user_id)
 {
     delivery_roles_changed(service->roles, chat_id, user_id);
@@ -41,12 +33,12 @@ static void change_role(struct delivery_service *service, int64_t chat_id, int64
 
 /* An old removal that is read again, of somebody who is back since, ends nothing. */
 static void end_member(struct delivery_service *service, int64_t chat_id, int64_t user_id,
-                       const struct delivery_roster *roster)
+                       struct delivery_roster *roster)
 {
     const struct delivery_user *user = delivery_people_find(service->people, user_id);
     change_role(service, chat_id, user_id);
     delivery_presence_suspect(service->presence, user_id);
-    if (user == NULL || is_member(roster, user_id))
+    if (user == NULL || delivery_roster_has(roster, user_id, INT64_MAX))
         return;
     for (const struct device *device = user->devices; device != NULL; device = device->next_of_user)
         if (device->connection != NULL)
@@ -54,7 +46,7 @@ static void end_member(struct delivery_service *service, int64_t chat_id, int64_
 }
 
 void delivery_live_event(struct delivery_service *service, const struct delivery_event *event,
-                         const struct delivery_roster *roster)
+                         struct delivery_roster *roster)
 {
     if (event->type == CHAT_EVENT_MESSAGE)
         delivery_typing_end(service->typing, event->ref.chat_id, event->sender_id);

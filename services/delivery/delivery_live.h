@@ -16,7 +16,7 @@
 int64_t delivery_live_wait_s(struct connection *connection);
 /* An event is fanned out; `roster` is its chat's, after it. */
 void delivery_live_event(struct delivery_service *service, const struct delivery_event *event,
-                         const struct delivery_roster *roster);
+                         struct delivery_roster *roster);
 /* The connection has no device any more. */
 void delivery_live_gone(struct delivery_service *service, struct connection *connection);
 
