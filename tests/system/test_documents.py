@@ -176,6 +176,15 @@ def test_the_reference_page_is_what_the_documents_say():
         assert page.read() == written, "write it anew: make reference"
 
 
+def test_every_file_of_delivery_has_its_place_in_its_readme():
+    """Short names (`_calls.c`) stand for the end of one."""
+    names = re.findall(r"`(\w+\.[ch])`", text_of("services/delivery/README.md").split("## The files")[1].split("\n## ")[0])
+    files = os.listdir(f"{ROOT}/services/delivery")
+    own = [file for file in files if file.endswith(".c") or (file.endswith(".h") and f"{file[:-2]}.c" not in files)]
+    assert len(own) > 50
+    assert [file for file in own if not any(file == name or (name[0] == "_" and file.endswith(name)) for name in names)] == []
+
+
 TOUR = re.compile(r"^\| `(\w+)` \| `([^`]+)` \|", re.MULTILINE)
 WAY = re.compile(r"^ {4}(\w+(?:, \w+)*) {2,}.* {2,}(\w+\.c(?:, \w+\.c)*)$", re.MULTILINE)
 

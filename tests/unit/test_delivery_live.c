@@ -155,8 +155,7 @@ static void removals_from_a_large_chat_are_not_walks_over_its_members(void **sta
     for (int64_t user = 1; user <= LEAVE; user++)
         happen(CHAT_EVENT_MEMBER_REMOVED, user, ++seq);
     assert_int_equal(world.watches_dropped, LEAVE);
-    assert_true(clock_monotonic_ms() - began_ms <
-                150); /* a walk for each takes several times as long */
+    assert_true(clock_monotonic_ms() - began_ms < 1000); /* a walk for each takes seconds */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
