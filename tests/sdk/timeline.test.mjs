@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { MemoryStorage } from "../../web/sdk/parley.js";
-import { FakeParley, ME, client, clock, hooks, online, settle } from "./fakes.mjs";
+import { FakeBrowser, FakeParley, ME, client, clock, hooks, online, settle } from "./fakes.mjs";
 
 hooks({ beforeEach, afterEach }, assert);
 
@@ -106,6 +106,169 @@ describe("live", () => {
     await clock.advance(5_000);
     assert.equal(timeline.entries.length, 10_000);
     assert.equal(timeline.get(5_000).event.seq, 5_000);
+  });
+});
+
+// Of a chat that this device has no event of yet: how many events it is not told of before the first one that it is.
+const UNTOLD = [0, 1, 2, 120];
+
+describe("the first live event of a chat joins the page that was read", () => {
+  for (const untold of UNTOLD) {
+    const last = 60 + untold + 1;
+    const whole = (timeline) => {
+      const shown = timeline.entries.map(({ event }) => event.seq);
+      assert.equal(shown.at(-1), last);
+      assert.deepEqual(shown, shown.map((_, i) => shown[0] + i));
+    };
+    const tell = (server) => {
+      fill(server, untold, { deliver: false });
+      fill(server, 1);
+    };
+
+    test(`${untold} after it: the page was there before`, async () => {
+      const server = new FakeParley();
+      fill(server, 60, { deliver: false });
+      const { parley, seqs } = await online(server);
+      const timeline = await parley.timeline("c");
+      tell(server);
+      await settle();
+      whole(timeline);
+      assert.equal(timeline.entries.length, 50 + untold + 1);
+      assert.deepEqual(seqs("c"), Array.from({ length: untold + 1 }, (_, i) => 61 + i));
+    });
+
+    test(`${untold} after it: the page was being read`, async () => {
+      const server = new FakeParley();
+      fill(server, 60, { deliver: false });
+      const { parley, seqs } = await online(server);
+      server.on.fetch = ({ query }) => {
+        const json = structuredClone(server.page("c", query));
+        delete server.on.fetch;
+        tell(server); // after the page was read, before it has come
+        return { json };
+      };
+      const timeline = await parley.timeline("c");
+      await settle();
+      whole(timeline);
+      while (timeline.hasOlder) await timeline.loadOlder();
+      whole(timeline);
+      assert.equal(timeline.entries.length, last);
+      assert.deepEqual(seqs("c"), [last]);
+    });
+  }
+
+  test("also when there was nothing in the page", async () => {
+    const server = new FakeParley();
+    server.log("c");
+    const { parley } = await online(server);
+    server.on.fetch = ({ query }) => {
+      const json = structuredClone(server.page("c", query));
+      delete server.on.fetch;
+      fill(server, 2, { deliver: false });
+      fill(server, 1);
+      return { json };
+    };
+    const timeline = await parley.timeline("c");
+    assert.deepEqual(timeline.entries.map(({ event }) => event.seq), [1, 2, 3]);
+  });
+
+  test("also when a sync comes first", async () => {
+    const server = new FakeParley();
+    fill(server, 60, { deliver: false });
+    const { parley, seqs } = await online(server);
+    const timeline = await parley.timeline("c");
+    fill(server, 400, { deliver: false });
+    server.socket.push({ op: "resync" });
+    await clock.advance(100);
+    assert.deepEqual(seqs("c"), Array.from({ length: 400 }, (_, i) => 61 + i));
+    assert.equal(timeline.entries.length, 450);
+  });
+
+  test("also when another tab was told of it", async () => {
+    const server = new FakeParley();
+    const browser = new FakeBrowser();
+    fill(server, 60, { deliver: false });
+    await online(server, browser.tab().options);
+    const { parley, seqs } = client(server, browser.tab().options);
+    const timeline = await parley.timeline("c");
+    fill(server, 2);
+    await settle();
+    await parley.connect(); // it hears no other tab before
+    await settle();
+    assert.deepEqual(seqs("c"), [61, 62]);
+    assert.equal(timeline.entries.length, 52);
+  });
+
+  test("also when the page was read by the application itself", async () => {
+    const server = new FakeParley();
+    fill(server, 3, { deliver: false });
+    const { parley, seqs } = await online(server);
+    assert.equal((await parley.history("c")).last_seq, 3);
+    fill(server, 2, { deliver: false });
+    fill(server, 1);
+    await settle();
+    assert.deepEqual(seqs("c"), [4, 5, 6]);
+  });
+
+  test("a page of long ago is not what it joins", async () => {
+    const server = new FakeParley();
+    fill(server, 60, { deliver: false });
+    const { parley, seqs } = await online(server);
+    await parley.history("c", { before: 20 });
+    await parley.history("c", { after: 20, limit: 5 });
+    fill(server, 1);
+    await settle();
+    assert.deepEqual(seqs("c"), [61]);
+  });
+
+  test("of a large chat nothing is read again that is in the page", async () => {
+    const server = new FakeParley();
+    fill(server, 60, { deliver: false });
+    const { parley, seqs } = await online(server);
+    await parley.timeline("c");
+    server.socket.push({ op: "head", chat: "c", seq: 60 });
+    await settle();
+    fill(server, 1);
+    assert.deepEqual(seqs("c"), [61]);
+  });
+
+  test("of a large chat its head is joined to it, however far", async () => {
+    const server = new FakeParley();
+    fill(server, 60, { deliver: false });
+    const { parley, seqs } = await online(server);
+    const timeline = await parley.timeline("c");
+    fill(server, 500, { deliver: false });
+    server.socket.push({ op: "head", chat: "c", seq: 560 });
+    await settle();
+    await settle();
+    assert.deepEqual(seqs("c"), Array.from({ length: 500 }, (_, i) => 61 + i));
+    assert.equal(timeline.entries.length, 550);
+  });
+
+  test("a page that is older than what was skipped meanwhile is read anew", async () => {
+    const server = new FakeParley();
+    fill(server, 3);
+    const { parley } = await online(server);
+    let late;
+    server.on.fetch = ({ query }) => {
+      const json = structuredClone(server.page("c", query));
+      delete server.on.fetch;
+      return new Promise((resolve) => {
+        late = () => resolve({ json });
+      });
+    };
+    const opening = parley.timeline("c");
+    await settle();
+    fill(server, 5_000, { deliver: false });
+    server.socket.push({ op: "head", chat: "c", seq: 5_003 });
+    await settle();
+    await settle();
+    late();
+    const timeline = await opening;
+    await settle();
+    const shown = timeline.entries.map(({ event }) => event.seq);
+    assert.equal(shown.at(-1), 5_003);
+    assert.deepEqual(shown, shown.map((_, i) => shown[0] + i));
   });
 });
 

@@ -204,8 +204,10 @@ export class Parley extends EventTarget {
     return timeline;
   }
 
-  history(chat, range) {
-    return this.#rest.history(chat, range);
+  async history(chat, range) {
+    const page = await this.#rest.history(chat, range);
+    if (range?.before === undefined && range?.after === undefined) this.#sequence.joins(chat, page.last_seq);
+    return page;
   }
 
   async receipts(chat) {
@@ -297,10 +299,7 @@ export class Parley extends EventTarget {
 
   // What the leading tab has got that this one, which slept, may have missed.
   #catchUp(positions) {
-    for (const [chat, seq] of positions) {
-      if (this.#sequence.position(chat) === undefined) this.#sequence.know(chat, seq);
-      else this.#sequence.expect(chat, seq);
-    }
+    for (const [chat, seq] of positions) this.#sequence.follow(chat, seq);
   }
 
   // What another tab says.
@@ -553,7 +552,7 @@ export class Parley extends EventTarget {
 
   async #page(chat, range) {
     try {
-      return await this.#rest.history(chat, range);
+      return await this.history(chat, range);
     } catch (error) {
       const cached = error.temporary && range.before !== undefined ? await this.#cache.read(chat, range) : null;
       if (!cached) throw error;

@@ -15,6 +15,7 @@ const LONGEST_DELAY_MS = 30_000;
 
 export class Sequence {
   #positions = new Map(); // chat -> everything up to this seq has been handed over
+  #read = new Map();      // chat of which nothing has been handed over -> a page of its log was read up to this seq
   #lanes = new Map();     // chat -> Lane, where something waits
   #pulled = new Map();    // chat -> its head, of chats whose news are told by `head`
   #jumped = new Set();    // chats of which something was left out just before the position
@@ -43,10 +44,22 @@ export class Sequence {
     if (seq > this.#at(chat)) this.#positions.set(chat, seq);
   }
 
+  // The newest page of a log was read up to this seq: the first event that is handed over joins it.
+  joins(chat, seq) {
+    if (!this.#positions.has(chat)) this.#read.set(chat, Math.max(seq, this.#read.get(chat) ?? 0));
+  }
+
+  // Another tab has handed over everything up to this seq. What the page here has not is read from the log.
+  follow(chat, seq) {
+    if (this.#positions.has(chat) || this.#read.has(chat)) this.expect(chat, seq);
+    else this.know(chat, seq);
+  }
+
   // An event from the wire. done() is called when it has been handed over, or turned out to be a repeat.
   offer(event, done = () => {}) {
     const { chat, seq } = event;
     if (seq <= this.#at(chat)) return done();
+    this.#goOn(chat, seq);
     const isNext = this.#positions.has(chat) ? seq === this.#at(chat) + 1 : !this.#held;
     if (isNext && !this.#lanes.has(chat)) {
       this.#give(event);
@@ -58,7 +71,9 @@ export class Sequence {
 
   // There are events up to this seq, which may not come by themselves.
   expect(chat, seq) {
+    if (!this.#positions.has(chat) && seq <= this.#read.get(chat)) this.know(chat, seq);
     if (seq <= this.#at(chat)) return;
+    this.#goOn(chat, seq);
     const lane = this.#lane(chat);
     lane.target = Math.max(lane.target, seq);
     this.#fill(chat);
@@ -89,9 +104,10 @@ export class Sequence {
     this.#lanes.get(chat)?.passed(this.#at(chat));
   }
 
-  // Until release() whatever is not known to be the next one waits.
+  // Until release() whatever is not known to be the next one waits. A sync goes on from what was read, too.
   hold() {
     this.#held = true;
+    for (const [chat, seq] of this.#read) this.know(chat, seq);
   }
 
   release() {
@@ -103,6 +119,11 @@ export class Sequence {
     this.#closed = true;
     for (const lane of this.#lanes.values()) lane.pause.stop();
     this.#lanes.clear();
+  }
+
+  // The first that is told of a chat does not join the page that was read: what lies between is handed over before it.
+  #goOn(chat, seq) {
+    if (!this.#positions.has(chat) && seq > this.#read.get(chat) + 1) this.know(chat, this.#read.get(chat));
   }
 
   #at(chat) {
@@ -123,6 +144,7 @@ export class Sequence {
     const { chat, seq } = event;
     const previous = this.#jumped.delete(chat) ? null : this.#positions.get(chat) ?? null;
     this.#positions.set(chat, seq);
+    this.#read.delete(chat);
     this.#hand(event, previous);
   }
 

@@ -97,7 +97,7 @@ export class Timeline extends EventTarget {
   // What was seen before; true when there is something to show.
   async open() {
     const cached = await this.#read(() => this.#source.cached(this.chat));
-    if (this.#closed || !cached || this.#log.length > 0) return this.#log.length > 0;
+    if (this.#closed || !cached || this.#first !== null) return this.#log.length > 0; // what came live meanwhile is newer
     this.#place(cached.items, cached.more);
     return this.#log.length > 0;
   }
@@ -107,9 +107,18 @@ export class Timeline extends EventTarget {
     this.#forgetLog();
   }
 
-  // The newest page. What is shown stays when the page joins it.
+  // The newest page. What is shown stays when the page joins it. A page that is older than what came live meanwhile may end before
+  // it; then it is read once more.
   async refresh() {
+    const isWhole = await this.#refreshOnce();
+    if (!isWhole && !this.#closed) await this.#refreshOnce();
+  }
+
+  async #refreshOnce() {
+    let isWhole = true;
     await this.#read(() => this.#source.page(this.chat, { limit: PAGE }), (page) => {
+      isWhole = this.#first === null || page.last_seq >= this.#first - 1;
+      if (!isWhole) return;
       if (page.items.length === 0) {
         this.#hasOlder = false;
         return;
@@ -118,6 +127,7 @@ export class Timeline extends EventTarget {
       this.#source.keep(this.chat, page, null);
       this.#place(page.items, page.more);
     });
+    return isWhole;
   }
 
   take(event) {
