@@ -35,6 +35,30 @@ def test_messages_are_found_in_all_chats_and_in_one_with_marks_and_a_way_there(b
     browser.gone("#search-panel")
 
 
+def test_enter_opens_the_first_result_of_what_was_typed(browse, people):
+    ada, bob, cy = people("Ada", "Bob Babbage", "Cy Twombly")
+    bob.say(ada.direct(bob), "about the zebra")
+    cy.say(ada.direct(cy), "about the gnu")
+    browser = browse(ada)
+    browser.open_chat("Cy Twombly")
+    browser.js("window.isThePage = true")
+    browser.chord(Keys.CONTROL, "k")
+    browser.keys("Babbage", Keys.ENTER)  # at once: there are no results yet
+    browser.see("#chat-title", "Bob Babbage")
+    browser.gone("#search-panel")
+    browser.chord(Keys.CONTROL, "k")
+    browser.keys("zebra")
+    browser.see("#search-results .found.message", "about the zebra")
+    browser.chord(Keys.CONTROL, "a")
+    browser.keys("gnu", Keys.ENTER)  # the results on the screen are those of before
+    browser.see("#messages li.message.flash", "about the gnu")
+    browser.chord(Keys.CONTROL, "k")
+    browser.keys("xyzzy", Keys.ENTER)
+    browser.see("#search-status", "Nothing found.")
+    browser.see("#chat-title", "Cy Twombly")
+    assert browser.js("return window.isThePage"), "Enter has loaded the page anew"
+
+
 def test_more_is_found_page_by_page_and_nothing_is_told(browse, people):
     ada, bob = people("Ada", "Bob")
     chat = ada.group(bob, title="Stripes")

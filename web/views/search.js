@@ -11,6 +11,7 @@ const PAGE = 30;
 
 export class Search {
   #room; #input; #results; #chat = null; #turn = 0;
+  #asked = null;               // {text, chat, shown}: what the results are about, or will be
 
   constructor(room) {
     this.#room = room;
@@ -20,6 +21,10 @@ export class Search {
     this.#input.addEventListener("input", debounce(() => this.#search(), PAUSE_MS), { signal });
     this.#input.addEventListener("input", () => this.#show(), { signal });
     this.#input.addEventListener("keydown", (event) => this.#onKey(event), { signal });
+    byId("search-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#openFirst();
+    }, { signal });
     byId("search-scope-close").addEventListener("click", () => this.open(null), { signal });
     byId("search-close").addEventListener("click", () => this.close(), { signal });
     rove(this.#results, () => this.#found(), { signal });
@@ -37,12 +42,13 @@ export class Search {
     this.#input.focus();
     this.#input.select();
     this.#show();
+    this.#asked = null; // there may be more by now
     this.#search();
   }
 
   close() {
     this.#turn++;
-    this.#chat = null;
+    this.#chat = this.#asked = null;
     this.#input.value = "";
     byId("search-scope").hidden = true;
     this.#results.replaceChildren();
@@ -66,33 +72,49 @@ export class Search {
       event.preventDefault();
       event.stopPropagation();
       this.close();
-    } else if (event.key === "ArrowDown" || event.key === "Enter") {
-      const first = this.#found()[0] ?? (this.active ? null : document.querySelector("#chats a"));
+    } else if (event.key === "ArrowDown") {
+      const first = this.#first();
       if (!first) return;
       event.preventDefault();
-      if (event.key === "Enter") first.click();
-      else first.focus();
+      first.focus();
     }
   }
 
-  async #search() {
-    const turn = ++this.#turn;
+  #first() {
+    return this.active ? this.#found()[0] : document.querySelector("#chats a");
+  }
+
+  // Enter is about what stands in the field, not about the results of what stood there before.
+  async #openFirst() {
+    if (!this.active || await this.#search()) this.#first()?.click();
+  }
+
+  // Whether its results are shown in the end; they are not when something else was asked for meanwhile.
+  #search() {
     const text = this.#input.value.trim();
+    if (this.#asked?.text !== text || this.#asked.chat !== this.#chat) this.#asked = { text, chat: this.#chat, shown: this.#ask(text) };
+    return this.#asked.shown;
+  }
+
+  async #ask(text) {
+    const turn = ++this.#turn;
     if (text === "") {
       this.#results.replaceChildren();
       setText(byId("search-status"), "");
-      return;
+      return true;
     }
     const sections = this.#chat ? [] : [this.#chats(text), this.#people(text)];
     setText(byId("search-status"), "Searching…");
     const settled = await Promise.allSettled([...sections, this.#messages(text)]);
-    if (turn !== this.#turn) return;
+    if (turn !== this.#turn) return false;
     const refused = settled.filter((each) => each.status === "rejected");
+    if (refused.length > 0) this.#asked = null; // asked again at the next Enter
     this.#results.replaceChildren(...settled.flatMap((each) => (each.status === "fulfilled" ? each.value : [])));
     this.#found().forEach((element, i) => { element.tabIndex = i === 0 ? 0 : -1; });
     const problem = refused.length > 0 ? this.#problem(refused.at(-1).reason) : "";
     const count = this.#found().length;
     setText(byId("search-status"), problem || (count === 0 ? "Nothing found." : `${count} found`));
+    return true;
   }
 
   #problem(error) {
