@@ -14,14 +14,10 @@ function deviceName() {
   return `${names[browser] ?? browser ?? "Browser"} on ${system ?? "a computer"}`;
 }
 
-// The device that this browser had is used again, so that its inbox is kept; one that is no more is made anew.
+// The device that this browser had is used again, so that its inbox is kept.
 async function logIn({ username, password }) {
-  const known = knownDevice(username);
-  const begin = (device) => Parley.login({ username, password, device });
-  const { parley, session } = await (known ? begin({ id: known }).catch((error) => {
-    if (error.code !== "not_found") throw error;
-    return begin({ name: deviceName() });
-  }) : begin({ name: deviceName() }));
+  const device = { id: knownDevice(username), name: deviceName() };
+  const { parley, session } = await Parley.login({ username, password, device });
   parley.close(); // the room makes its own
   rememberDevice(username, session.device.id);
   return session;

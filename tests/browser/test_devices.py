@@ -4,6 +4,46 @@ from server import until
 from test_settings import settings
 
 
+def log_out(browser):
+    settings(browser, "Account")
+    browser.click("dialog button", "Log out")
+    browser.see("#door")
+
+
+def name_here(browser):
+    settings(browser, "Devices")
+    browser.see("dialog .device", "This device")
+    name = next(row.text.split("\n")[0] for row in browser.all("dialog .device") if "This device" in row.text)
+    browser.keys("\ue00c")
+    return name
+
+
+def test_a_device_keeps_the_name_that_a_person_gave_it(browse, people):
+    (ada,) = people("Ada")
+    browser = browse(ada)
+    assert name_here(browser) == "Chrome on Linux"
+    here = next(device for device in ada.get("/v1/users/me/devices")["items"] if not device["current"])
+    ada.patch(f"/v1/users/me/devices/{here['id']}", {"name": "The desk"})
+    browser.reload()
+    browser.connected()
+    assert name_here(browser) == "The desk"
+    log_out(browser)
+    browser.log_in(ada)
+    assert name_here(browser) == "The desk"
+    assert len(ada.get("/v1/users/me/devices")["items"]) == 2
+
+
+def test_a_device_that_was_removed_has_a_name_again_after_the_next_login(browse, people):
+    (ada,) = people("Ada")
+    browser = browse(ada)
+    browser.allowed += ["401", "404"]
+    here = next(device for device in ada.get("/v1/users/me/devices")["items"] if not device["current"])
+    log_out(browser)
+    ada.delete(f"/v1/users/me/devices/{here['id']}")
+    browser.log_in(ada)
+    assert name_here(browser) == "Chrome on Linux"
+
+
 def test_devices_are_named_and_ended(browse, people):
     (ada,) = people("Ada")
     other = ada.on_another_device()

@@ -153,10 +153,17 @@ describe("accounts", () => {
     parley.close();
   });
 
+  test("login() leaves a known device the name that it has", async () => {
+    const { server, options } = start({ status: 201, json: login });
+    const { parley } = await Parley.login({ ...options, device: { id: "d-9", name: "Web" } });
+    assert.deepEqual(server.requests[0].body.device, { id: "d-9" });
+    parley.close();
+  });
+
   test("login() on a device that is not known any more begins a new one", async () => {
     const { server, options } = start({ status: 404, json: { code: "not_found", temporary: false } }, { status: 201, json: login });
     const { parley } = await Parley.login({ ...options, device: { id: "old", name: "Web" } });
-    assert.deepEqual(server.requests.map(({ body }) => body.device), [{ id: "old", name: "Web" }, { name: "Web" }]);
+    assert.deepEqual(server.requests.map(({ body }) => body.device), [{ id: "old" }, { name: "Web" }]);
     parley.close();
   });
 

@@ -151,8 +151,8 @@ export interface ParleyEvents {
 
 export class Parley extends EventTarget {
   static register(options: Account & { display_name?: string }): Promise<User>;
-  /** Logs in; the caller keeps `session` (token, user, device) if the login is to outlive the page. */
-  static login(options: Account & Partial<Omit<Options, "token" | "user" | "device">> & { device?: { id?: Id; name?: string } }): Promise<{ parley: Parley; session: Session }>;
+  /** Logs in; the caller keeps `session` (token, user, device) if the login is to outlive the page. The name is for a new device. */
+  static login(options: Account & Partial<Omit<Options, "token" | "user" | "device">> & { device?: { id?: Id | null; name?: string } }): Promise<{ parley: Parley; session: Session }>;
 
   constructor(options: Options);
   readonly state: State;

@@ -48,14 +48,16 @@ export class Parley extends EventTarget {
     return rest.call("POST", "/v1/users", { username, password, ...(display_name === undefined ? {} : { display_name }) });
   }
 
-  // A device that the server does not know any more begins anew.
-  static async login({ url, fetch, username, password, device, ...more }) {
+  // A device that the server knows keeps the name that it has there, which a person may have given it; one that the server does not
+  // know any more begins anew.
+  static async login({ url, fetch, username, password, device: { id, name } = {}, ...more }) {
     const rest = new Rest({ url: originOf(url), fetch });
-    const begin = (on) => rest.call("POST", "/v1/sessions", { username, password, ...(on ? { device: on } : {}) });
-    const session = await begin(device).catch((error) => {
-      if (error.code !== "not_found" || device?.id === undefined) throw error;
-      return begin(device.name === undefined ? undefined : { name: device.name });
-    });
+    const begin = (device) => rest.call("POST", "/v1/sessions", { username, password, ...(device && { device }) });
+    const beginNew = () => begin(name ? { name } : undefined);
+    const session = await (id ? begin({ id }).catch((error) => {
+      if (error.code !== "not_found") throw error;
+      return beginNew();
+    }) : beginNew());
     const parley = new Parley({ ...more, url, fetch, token: session.token, user: session.user.id, device: session.device.id });
     return { parley, session };
   }
