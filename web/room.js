@@ -276,18 +276,13 @@ export class Room {
     this.ended(reason);
   }
 
-  async logOut() {
+  // What is stored here is forgotten, also when the server cannot be told.
+  async logOut(reason = "") {
     this.#end();
-    await this.parley.logout().catch(() => null);
-    await this.#forget();
-    this.ended("");
-  }
-
-  async forgetAndLeave(reason) {
-    this.#end();
-    await this.parley.logout().catch(() => null);
+    const told = this.parley.logout().then(() => true, () => false);
     await this.#forget();
     this.ended(reason);
+    if (!await told) note("The server could not be told. To be safe, end this login in the settings of another device.", { bad: true });
   }
 
   async #forget() {

@@ -40,6 +40,36 @@ def test_a_taken_username_is_told(browse, people):
     browser.see("#door-problem", "This username is taken.")
 
 
+def log_out(browser):
+    browser.click("#settings-open")
+    browser.click("[role=tab]", "Account")
+    browser.click("dialog button", "Log out")
+    browser.see("#door")
+
+
+KEPT = """
+    const [user] = arguments;
+    const answered = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
+    return (async () => {
+        const names = (await indexedDB.databases()).map((each) => each.name).filter((name) => name.endsWith(`-${user}`));
+        const kept = Object.keys(localStorage).filter((key) => key === "parley:session" || key.startsWith("parley:draft:"));
+        for (const name of names) {
+            const database = await answered(indexedDB.open(name));
+            for (const store of database.objectStoreNames) {
+                if (await answered(database.transaction(store).objectStore(store).count()) > 0) kept.push(`${name} ${store}`);
+            }
+            database.close();
+        }
+        return kept;
+    })();
+"""
+
+
+def all_is_forgotten(browser, person):
+    assert browser.text("#messages") == "" and browser.text("#chats") == ""
+    until(lambda: browser.js(KEPT, person.id) == [], 5, f"nothing is kept: {browser.js(KEPT, person.id)}")
+
+
 def test_logging_out_forgets_what_was_stored(browse, people):
     ada, bob = people("Ada Lovelace", "Bob")
     chat = ada.direct(bob)
@@ -47,25 +77,56 @@ def test_logging_out_forgets_what_was_stored(browse, people):
     browser = browse(ada)
     browser.open_chat("Bob")
     browser.message("a secret of the mill")
-    browser.click("#settings-open")
-    browser.click("[role=tab]", "Account")
-    browser.click("dialog button", "Log out")
+    until(lambda: {"parley:session", f"parley-{ada.id} events", f"parley-page-{ada.id} values"} <= set(browser.js(KEPT, ada.id)), 5,
+          "there is something to forget")
+    log_out(browser)
+    all_is_forgotten(browser, ada)
+
+
+def test_logging_out_without_a_network_forgets_all_the_same_and_says_what_is_left(browse, people, network):
+    ada, bob = people("Ada Lovelace", "Bob")
+    chat = ada.direct(bob)
+    bob.say(chat, "a secret of the mill")
+    browser = browse(ada, url=network.url)
+    browser.allowed += ["ERR_", "WebSocket connection"]
+    browser.open_chat("Bob")
+    browser.message("a secret of the mill")
+    with network.away():
+        browser.say("never sent")
+        browser.see("#connection", "will be sent then", 60)
+        browser.click("#settings-open")
+        browser.click("[role=tab]", "Account")
+        browser.click("dialog button", "Log out")
+        browser.click("dialog:last-of-type button.danger", "Log out")
+        browser.see("#door")
+        browser.see(".note", "The server could not be told")
+        all_is_forgotten(browser, ada)
+    browser.log_in(ada)
+    browser.open_chat("Bob")
+    browser.message("a secret of the mill")
+    assert ada.texts(chat) == ["a secret of the mill"]
+
+
+def test_logging_out_in_one_tab_forgets_in_all(browse, people):
+    ada, bob = people("Ada Lovelace", "Bob")
+    chat = ada.direct(bob)
+    bob.say(chat, "a secret of the mill")
+    browser = browse(ada)
+    first = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    second = browser.driver.current_window_handle
+    browser.cdp("Emulation.setFocusEmulationEnabled", enabled=True)
+    browser.open(f"#{chat}")
+    browser.message("a secret of the mill")
+    browser.type("#composer-text", "half a thought")
+    until(lambda: browser.js("return Object.keys(localStorage).some((key) => key.startsWith('parley:draft:'))"), 5, "it is a draft")
+    browser.driver.switch_to.window(first)
+    log_out(browser)
+    browser.driver.switch_to.window(second)
     browser.see("#door")
-    assert browser.text("#messages") == "" and browser.text("#chats") == ""
-    names = browser.js("return indexedDB.databases().then((all) => all.map((each) => each.name))")
-    kept = browser.js("""
-        const [name] = arguments;
-        return new Promise((resolve) => {
-            const request = indexedDB.open(name);
-            request.onsuccess = async () => {
-                const counts = await Promise.all([...request.result.objectStoreNames].map((store) => new Promise((counted) => {
-                    request.result.transaction(store).objectStore(store).count().onsuccess = (event) => counted(event.target.result);
-                })));
-                resolve(counts.reduce((sum, count) => sum + count, 0));
-            };
-        });""", f"parley-{ada.id}") if f"parley-{ada.id}" in names else 0
-    assert kept == 0 and f"parley-page-{ada.id}" not in names
-    assert browser.js("return localStorage.getItem('parley:session')") is None
+    for tab in (first, second):
+        browser.driver.switch_to.window(tab)
+        all_is_forgotten(browser, ada)
 
 
 def test_a_login_that_is_ended_elsewhere_says_why_and_leads_to_the_door(browse, people):

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
-import { Parley, ParleyError } from "../../web/sdk/parley.js";
-import { FakeParley, client, clock, hooks, settle } from "./fakes.mjs";
+import { MemoryStorage, Parley, ParleyError } from "../../web/sdk/parley.js";
+import { FakeParley, client, clock, hooks, online, settle } from "./fakes.mjs";
 
 hooks({ beforeEach, afterEach }, assert);
 
@@ -183,5 +183,35 @@ describe("accounts", () => {
     await parley.logout();
     assert.deepEqual([server.requests[0].method, server.requests[0].path], ["DELETE", "/v1/sessions/current"]);
     assert.equal(parley.state, "offline");
+  });
+
+  for (const [name, answer, code] of [
+    ["cannot be reached", () => null, "network"],
+    ["does not answer", () => new Promise(() => {}), "network"],
+    ["is not well", () => ({ status: 503, json: { code: "unavailable", temporary: true } }), "unavailable"],
+  ]) {
+    test(`logout() forgets and closes also when the server ${name}, and says so`, async () => {
+      const server = new FakeParley();
+      const storage = new MemoryStorage();
+      server.on.send = () => {};
+      const { parley } = await online(server, { storage });
+      server.append("c");
+      parley.send("c", { text: "on its way" });
+      await clock.advance(500);
+      server.on.fetch = answer;
+      const left = error(parley.logout());
+      await settle();
+      assert.equal(parley.state, "offline");
+      for (const table of ["meta", "positions", "outbox"]) assert.deepEqual(await storage.range(table, ""), []);
+      assert.deepEqual(await storage.range("events", "c"), []);
+      await clock.advance(60_000);
+      assert.equal((await left).code, code);
+      assert.equal(server.sockets.length, 1);
+    });
+  }
+
+  test("logout() of a session that has ended already is one", async () => {
+    const { parley } = answers({ status: 401, json: { code: "unauthorized", temporary: false } });
+    await parley.logout();
   });
 });

@@ -160,7 +160,8 @@ export class Parley extends EventTarget {
   /** Resolves at the first `ready`; reconnects by itself from then on, until close() or an ending. */
   connect(): Promise<void>;
   close(): void;
-  /** Ends the login at the server and in all tabs, and forgets what was stored. */
+  /** Ends the login in all tabs and at the server, and forgets what was stored. It rejects when the server could not be told: here all
+   *  is forgotten, but the token is valid until it expires or the session is ended from another device. */
   logout(): Promise<void>;
 
   addEventListener<T extends keyof ParleyEvents>(type: T, listener: (event: CustomEvent<ParleyEvents[T]>) => void, options?: boolean | AddEventListenerOptions): void;

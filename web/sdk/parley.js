@@ -66,7 +66,7 @@ export class Parley extends EventTarget {
     locks = globalThis.navigator?.locks, BroadcastChannel = globalThis.BroadcastChannel }) {
     super();
     if (!WebSocket) throw new TypeError("This runtime has no WebSocket; give one as an option.");
-    this.#options = { url: originOf(url), token, user, device, WebSocket, random };
+    this.#options = { url: originOf(url), token, user, device, fetch, WebSocket, random };
     this.#rest = new Rest({ url: this.#options.url, token, fetch, random });
     this.#keeper = new Keeper(storage, (error) => this.#tell("warning", { error }));
     this.#cache = new Cache(this.#keeper);
@@ -99,14 +99,15 @@ export class Parley extends EventTarget {
     this.#keeper.close();
   }
 
-  // Ends the login everywhere in this browser, and forgets what was stored.
+  // Ends the login everywhere in this browser, and forgets what was stored, also when the server cannot be told.
   async logout() {
-    await this.#rest.call("DELETE", "/v1/sessions/current").catch((error) => {
-      if (error.code !== "unauthorized") throw error;
-    });
+    const { url, token, fetch } = this.#options;
+    const told = new Rest({ url, token, fetch }).call("DELETE", "/v1/sessions/current").catch((error) => error);
     this.#tabs.say({ kind: "logout" });
     this.#end();
     await this.#keeper.forget();
+    const error = await told;
+    if (error && error.code !== "unauthorized") throw error;
   }
 
   async #start() {

@@ -16,6 +16,7 @@ export class Composer {
   #chat = null; #members = null;
   #reply = null;               // the event that is answered
   #editing = null;             // the event that is edited
+  #saved = true;               // the draft is kept as it stands
   #saveSoon = debounce(() => this.#saveDraft(), DRAFT_PAUSE_MS);
 
   constructor(room) {
@@ -92,7 +93,7 @@ export class Composer {
   #setReply(event) {
     this.#reply = event;
     this.#drawBanner();
-    this.#saveSoon();
+    this.#draftChanged();
   }
 
   edit(event) {
@@ -142,7 +143,7 @@ export class Composer {
 
   #onInput() {
     this.#resize();
-    this.#saveSoon();
+    this.#draftChanged();
     this.#mentions.update();
     if (this.#chat && !this.#editing) this.#room.parley.typing(this.#chat, this.#text.value.trim() !== "");
     this.#drawCount();
@@ -227,8 +228,15 @@ export class Composer {
     }
   }
 
+  #draftChanged() {
+    this.#saved = false;
+    this.#saveSoon();
+  }
+
+  // Only what was changed here: another tab may have sent, or forgotten, what is kept.
   #saveDraft() {
-    if (!this.#chat || this.#editing) return;
+    if (!this.#chat || this.#editing || this.#saved) return;
+    this.#saved = true;
     this.#room.drafts.set(this.#chat, { text: this.#text.value, ...(this.#reply && { reply_to: this.#reply.seq }) });
   }
 }

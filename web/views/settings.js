@@ -197,7 +197,7 @@ function account(room, close) {
       done: (answer) => {
         if (answer !== "erased") return;
         close();
-        room.forgetAndLeave("Your account is erased.");
+        room.logOut("Your account is erased.");
       },
     }),
   ];
