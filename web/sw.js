@@ -5,7 +5,7 @@
 const FILES = [
   "/", "early.js", "app.js", "door.js", "room.js", "offline.js", "manifest.webmanifest", "icon.svg", "icon-192.png", "icon-512.png",
   "style/theme.css", "style/base.css", "style/layout.css", "style/chats.css", "style/timeline.css", "style/composer.css", "style/dialogs.css",
-  "ui/avatar.js", "ui/dialogs.js", "ui/dom.js", "ui/emoji.js", "ui/format.js", "ui/icons.js", "ui/menu.js", "ui/person_picker.js",
+  "ui/avatar.js", "ui/clipboard.js", "ui/dialogs.js", "ui/dom.js", "ui/emoji.js", "ui/format.js", "ui/icons.js", "ui/menu.js", "ui/person_picker.js",
   "ui/problems.js", "ui/rich_text.js", "ui/say.js", "ui/virtual_list.js",
   "model/chats.js", "model/events.js", "model/members.js", "model/people.js", "model/presence.js", "model/session.js", "model/store.js",
   "views/actions.js", "views/chat_list.js", "views/composer.js", "views/connection.js", "views/devices.js", "views/dialogs.js",

@@ -2,6 +2,7 @@
 
 import urllib.parse
 
+import pytest
 from selenium.webdriver.common.keys import Keys
 
 from server import until
@@ -53,6 +54,37 @@ def test_a_deleted_message_is_gone_for_both_and_its_quotes_too(browse, people):
     there.reload()
     there.see("#messages .text.gone", "Message deleted")
     assert "a slip of the pen" not in there.text()
+
+
+CLIPBOARDS = {
+    "as browsers have it": "",
+    "absent, as on plain http": "Object.defineProperty(navigator, 'clipboard', { value: undefined })",
+    "refusing": "navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'))",
+}
+
+
+@pytest.mark.parametrize("clipboard", CLIPBOARDS)
+def test_a_text_is_copied_whatever_the_clipboard_is(browse, people, clipboard):
+    ada, bob = people("Ada", "Bob")
+    bob.say(ada.direct(bob), "first line\n  and <b>second</b>")
+    browser = browse(ada)
+    browser.open_chat("Bob")
+    browser.js(CLIPBOARDS[clipboard])
+    browser.menu(browser.message("first line"), "Copy text")
+    browser.see(".note", "Copied.")
+    browser.click("#composer-text")
+    browser.chord(Keys.CONTROL, "v")
+    until(lambda: browser.see("#composer-text").get_property("value") == "first line\n  and <b>second</b>", 5, "it is pasted")
+
+
+def test_a_text_that_cannot_be_copied_is_told_of(browse, people):
+    ada, bob = people("Ada", "Bob")
+    bob.say(ada.direct(bob), "not to be had")
+    browser = browse(ada)
+    browser.open_chat("Bob")
+    browser.js(f"{CLIPBOARDS['refusing']}; document.execCommand = () => false")
+    browser.menu(browser.message("not to be had"), "Copy text")
+    browser.see(".note.bad", "does not allow copying")
 
 
 def test_reactions_are_given_seen_and_taken_back(browse, people):

@@ -1,6 +1,7 @@
 // The open chat's messages: scrolling, the unread line, what has been read, jumps, and what is done to a message.
 
-import { byId, h, oncePerFrame, setText } from "../ui/dom.js";
+import { copied } from "../ui/clipboard.js";
+import { byId, oncePerFrame, setText } from "../ui/dom.js";
 import { openMenu, atEvent } from "../ui/menu.js";
 import { explain } from "../ui/problems.js";
 import { announce, note } from "../ui/say.js";
@@ -372,7 +373,7 @@ export class TimelineView {
         case "reply": composer.replyTo(about); break;
         case "edit": composer.edit(about); break;
         case "jump": await this.jumpTo(about); break;
-        case "copy": await navigator.clipboard.writeText(textOf(about)); note("Copied."); break;
+        case "copy": await this.#copy(textOf(about)); break;
         case "react": await parley.react(chat, about.seq, ...more); break;
         case "pick": this.#room.pickEmoji(more[0] ?? this.#bubbleOf(about.seq), (emoji) => this.#act("react", about, emoji, true)); break;
         case "delete": if (await dialogs.confirmDelete(about)) await parley.remove(chat, about.seq); break;
@@ -383,6 +384,11 @@ export class TimelineView {
     } catch (error) {
       note(explain(error), { bad: true });
     }
+  }
+
+  async #copy(text) {
+    if (await copied(text)) note("Copied.");
+    else note("The browser does not allow copying. Please select the text and copy it yourself.", { bad: true });
   }
 
   #bubbleOf(seq) {
