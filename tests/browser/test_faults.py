@@ -1,6 +1,7 @@
 """Nothing lost and nothing repeated, whatever happens to the page, the network or the daemons."""
 
 import itertools
+import re
 
 from selenium.webdriver.common.keys import Keys
 
@@ -116,12 +117,18 @@ def test_a_restart_of_everything(browse, people, parley):
     shown(browser, ["before", "after"])
 
 
-def test_offline_is_told_and_what_was_written_goes_when_the_network_is_back(browse, people, network):
+LONG_WAIT = re.compile(r"Next try in (1[0-9]|[2-9][0-9]) s")
+
+
+def test_offline_is_told_and_what_was_written_goes_when_the_person_tries_now(browse, people, network):
     ada, bob = people("Ada", "Bob")
     chat = ada.direct(bob)
     bob.say(chat, "seen before")
-    browser = browse(ada, url=network.url)
+    browser = browse(url=network.url)
     browser.allowed += NETWORK
+    browser.open()
+    browser.js("Math.random = () => 0.999")  # every wait is the whole of what it may be
+    browser.enter(ada)
     browser.open_chat("Bob")
     browser.message("seen before")
     with network.away():
@@ -132,12 +139,31 @@ def test_offline_is_told_and_what_was_written_goes_when_the_network_is_back(brow
         browser.tick("written offline", "waiting")
         browser.picture("offline")
         bob.say(chat, "said meanwhile")
+        until(lambda: LONG_WAIT.search(browser.text("#connection")), 60, "the next try is far away")
     browser.click("#connection button", "Try now")
-    browser.tick("and one more", "sent", 60)
-    browser.connected(60)
+    browser.connected(8)
+    browser.tick("and one more", "sent")
     texts = ["seen before", "said meanwhile", "written offline", "and one more"]
     all_in_log(ada, chat, texts)
     shown(browser, texts)
+
+
+def test_what_a_person_can_press_while_offline_stays_in_its_place(browse, people, network):
+    (ada,) = people("Ada")
+    browser = browse(ada, url=network.url)
+    browser.allowed += NETWORK
+    with network.away():
+        browser.see("#connection button", "Try now", 60).send_keys(Keys.SHIFT)  # it has the focus
+        browser.js("""
+            const bar = document.querySelector("#connection");
+            window.tries = 0;
+            new MutationObserver(() => { if (bar.textContent.includes("Connecting")) tries++; }).observe(bar, { childList: true, subtree: true });
+        """)
+        for tries in range(1, 4):
+            browser.keys(Keys.ENTER)
+            until(lambda most=tries: browser.js("return tries") >= most, 10, "it tries again")
+            browser.see("#connection", "Offline since")
+            assert browser.focused() == "Try now"
 
 
 def test_the_page_opens_without_a_network_and_shows_what_it_has_seen(browse, people, network):

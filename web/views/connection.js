@@ -16,6 +16,7 @@ const ACTIONS = { "log-in": "Log in again", here: "Use it here", reload: "Load i
 
 export class ConnectionView {
   #room; #since = null; #state = { state: "offline", code: null, retryAt: null }; #timer; #quiet = null; #shown = "";
+  #failed = false;              // a try has failed, and there has been no connection since
 
   constructor(room) {
     this.#room = room;
@@ -39,12 +40,14 @@ export class ConnectionView {
   #onState(state) {
     if (state.state === "online") {
       this.#since = null;
+      this.#failed = false;
       clearTimeout(this.#quiet);
       this.#quiet = null;
     } else if (this.#since === null) {
       this.#since = Date.now();
       this.#quiet = setTimeout(() => this.draw(), QUIET_MS);
     }
+    if (state.state === "offline" && state.retryAt) this.#failed = true;
     this.#state = state;
     this.draw();
   }
@@ -72,7 +75,8 @@ export class ConnectionView {
     if (state === "online") return { text: "", action: null };
     if (Date.now() - this.#since < QUIET_MS - 50) return { text: "", action: null };
     const queue = waiting > 0 ? ` ${plural(waiting, "message")} will be sent then.` : "";
-    if (state === "connecting") return { text: `Connecting…${queue}`, action: null };
+    // A try takes a moment: what can be pressed stays, and keeps the focus.
+    if (state === "connecting") return { text: `Connecting…${queue}`, action: this.#failed ? "retry" : null, bad: this.#failed };
     const since = `${navigator.onLine ? "Offline" : "No network"} since ${clock(this.#since)}.`;
     const seconds = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
     const next = seconds > 1 ? ` Next try in ${seconds} s.` : " Trying…";
