@@ -48,8 +48,11 @@ class FileStorage extends MemoryStorage {
 process.on("unhandledRejection", (error) => say({ type: "unhandled", detail: String(error?.stack ?? error) }));
 
 const parley = new Parley({ url, token, user, WebSocket, storage: folder ? new FileStorage(`${folder}/${user}.json`) : new MemoryStorage() });
-for (const type of ["state", "event", "pending", "receipt", "resync", "skipped"]) parley.addEventListener(type, ({ detail }) => say({ type, detail }));
+for (const type of ["state", "event", "pending", "receipt", "typing", "presence", "head", "resync", "skipped"]) parley.addEventListener(type, ({ detail }) => say({ type, detail }));
 parley.addEventListener("warning", ({ detail }) => say({ type: "warning", detail: String(detail.error) }));
+
+const shown = (timeline) => timeline.entries.map(({ key, event }) => ({ key, seq: event?.seq, text: event?.body?.text,
+  edited: Boolean(event?.edited), deleted: Boolean(event?.deleted), reactions: event?.reactions ?? {} }));
 
 const COMMANDS = {
   connect: () => parley.connect(),
@@ -57,11 +60,24 @@ const COMMANDS = {
     const { client_id, done } = parley.send(chat, { text });
     done.then((ok) => say({ type: "done", detail: { client_id, text, ...ok } }), (error) => say({ type: "undone", detail: { client_id, text, code: error.code } }));
   },
+  edit: ({ chat, seq, text }) => parley.edit(chat, seq, { text }),
+  remove: ({ chat, seq }) => parley.remove(chat, seq),
+  react: ({ chat, seq, emoji, on }) => parley.react(chat, seq, emoji, on),
   read: ({ chat, seq }) => parley.read(chat, seq),
+  typing: ({ chat, on }) => parley.typing(chat, on),
+  watch: ({ chats }) => parley.watch(chats),
+  presence: ({ users }) => parley.presence(users),
+  // Tells all that the timeline shows, now and at each change.
+  show: async ({ chat }) => {
+    const timeline = await parley.timeline(chat);
+    const tell = () => say({ type: "shown", detail: shown(timeline) });
+    timeline.addEventListener("change", tell);
+    tell();
+  },
   timeline: async ({ chat }) => {
     const timeline = await parley.timeline(chat);
     while (timeline.hasOlder) await timeline.loadOlder();
-    say({ type: "timeline", detail: timeline.entries.map(({ key, event }) => ({ key, seq: event?.seq, text: event?.body?.text })) });
+    say({ type: "timeline", detail: shown(timeline) });
     timeline.close();
   },
   close: () => {

@@ -6,8 +6,11 @@ import time
 
 import pytest
 
+from people import ROUND_S
 from sdk import Network, SdkDevice, has_sdk
 from server import DAEMONS, until
+from test_large_chats import crowd, large, town  # noqa: F401: fixtures
+from test_watch import watched_by_nobody, watches
 
 pytestmark = pytest.mark.skipif(not has_sdk(), reason="needs nodejs and node-ws")
 LONG = 90
@@ -91,6 +94,121 @@ def test_what_was_read_is_told_to_the_others(device, trio):
     hers.say("read", chat=chat, seq=seq)
     until(lambda: any(receipt.get("read") == seq and receipt["user"] == ann.id for receipt in his.all("receipt")),
           10, "the receipt")
+
+
+# --- what is done to messages ---
+
+def shown(device, seq):
+    """How the timeline that is open shows a message, as (text, edited, deleted, reactions)."""
+    entry = next((entry for entry in device.all("shown")[-1] if entry["seq"] == seq), None)
+    return entry and (entry.get("text"), entry["edited"], entry["deleted"], entry["reactions"])
+
+
+def shown_by(devices, seq, *want):
+    for one in devices:
+        until(lambda which=one: shown(which, seq) == want, 10, f"{one.person.username} is shown {want}: {shown(one, seq)}", 0.05)
+
+
+def in_log(person, chat, seq):
+    event = next(event for event in person.log(chat) if event["seq"] == seq)
+    return event.get("body", {}).get("text"), "edited" in event, event.get("deleted", False), event.get("reactions", {})
+
+
+def test_an_edit_reactions_and_a_deletion_show_on_every_device_as_the_log_has_them(device, trio):
+    ann, bob, eve, chat = trio
+    devices = hers, his, _ = [device(person) for person in (ann, bob, eve)]
+    for one in devices:
+        one.ask("show", chat=chat)
+    hers.send(chat, "the mil turns")
+    until(lambda: hers.all("done"), 10, "it is in the log")
+    seq = hers.all("done")[0]["seq"]
+    for step, want in (
+            (lambda: hers.ask("edit", chat=chat, seq=seq, text="the mill turns"), ("the mill turns", True, False, {})),
+            (lambda: his.ask("react", chat=chat, seq=seq, emoji="👍", on=True), ("the mill turns", True, False, {"👍": [bob.id]})),
+            (lambda: hers.ask("react", chat=chat, seq=seq, emoji="👍", on=True), ("the mill turns", True, False, {"👍": [bob.id, ann.id]})),
+            (lambda: his.ask("react", chat=chat, seq=seq, emoji="👍", on=False), ("the mill turns", True, False, {"👍": [ann.id]})),
+            (lambda: hers.ask("react", chat=chat, seq=seq, emoji="👍", on=False), ("the mill turns", True, False, {})),
+            (lambda: hers.ask("remove", chat=chat, seq=seq), (None, False, True, {}))):
+        step()
+        shown_by(devices, seq, *want)
+        assert in_log(eve, chat, seq) == want
+    log = ann.log(chat)
+    assert [event["type"] for event in log[-6:]] == ["edit", "reaction", "reaction", "reaction", "reaction", "delete"]
+    for one in devices:
+        one.await_seq(chat, log[-1]["seq"])
+        assert one.seqs(chat) == [event["seq"] for event in log]
+
+
+def test_what_may_not_be_done_is_refused_with_the_servers_word(device, trio):
+    ann, bob, _, chat = trio
+    his = device(bob)
+    seq = ann.say(chat, "not his")["seq"]
+    his.say("edit", chat=chat, seq=seq, text="his")
+    until(lambda: his.all("refused"), 10, "an answer")
+    assert his.all("refused")[0]["code"] == "forbidden"
+    assert in_log(ann, chat, seq) == ("not his", False, False, {})
+
+
+# --- who is typing, who is there ---
+
+def test_typing_is_told_to_who_has_the_chat_open_until_it_ends(world, device, trio):
+    ann, bob, eve, chat = trio
+    hers, his, elsewhere = device(ann), device(bob), device(eve)
+    before = watched_by_nobody(world)
+    his.ask("watch", chats=[chat])
+    until(lambda: watches(world) == before + 1, 10, "Bob has it open")
+    hers.ask("typing", chat=chat, on=True)
+    until(lambda: len(his.all("typing")) == 1, 10, "the beginning")
+    hers.ask("typing", chat=chat, on=False)
+    until(lambda: len(his.all("typing")) == 2, 10, "the end")
+    hers.ask("typing", chat=chat, on=True)  # and not a key more
+    until(lambda: len(his.all("typing")) == 4, 15, "it ends by itself")
+    assert his.all("typing") == [{"chat": chat, "user": ann.id, "on": on} for on in (True, False, True, False)]
+    assert elsewhere.all("typing") == [] and hers.all("typing") == []
+
+
+def test_presence_is_told_to_who_asked_and_again_after_a_reconnect(device, trio, network):
+    ann, bob, eve, _ = trio
+    hers = device(ann, url=network.url)
+    hers.ask("presence", users=[bob.id, eve.id])
+    until(lambda: len(hers.all("presence")) == 2, 10, "how it stands")
+    assert sorted(hers.all("presence"), key=lambda told: told["user"]) == sorted(
+        ({"user": user.id, "online": False} for user in (bob, eve)), key=lambda told: told["user"])
+    his = device(bob)
+    until(lambda: hers.all("presence")[2:] == [{"user": bob.id, "online": True}], 10, "Bob comes")
+    network.cut()
+    until(lambda: {"user": bob.id, "online": True} in hers.all("presence")[3:], 20, "it is asked for again")
+    his.close()
+    until(lambda: hers.all("presence")[-1]["user"] == bob.id and not hers.all("presence")[-1]["online"], 20, "Bob goes")
+    assert hers.all("presence")[-1]["last_seen"]
+
+
+# --- a large chat ---
+
+def test_of_a_large_chat_only_its_head_is_told_until_it_is_open_and_then_all_of_it_is_read(device, crowd):
+    _, (ann, bob, *_), chat = crowd
+    time.sleep(ROUND_S)
+    his = device(bob.on_another_device())  # which has never seen anything of it
+    for number in range(60):
+        ann.say(chat, f"unseen {number}")
+    head = ann.log(chat)[-1]["seq"]
+    until(lambda: his.all("head") and his.all("head")[-1] == {"chat": chat, "seq": head}, 10, "where its log ends")
+    assert his.events(chat) == []
+    his.ask("show", chat=chat)
+    his.ask("watch", chats=[chat])
+    assert [entry["seq"] for entry in his.all("shown")[-1]] == list(range(head - 49, head + 1))
+    last = ann.say(chat, "seen")["seq"]
+    his.await_seq(chat, last)
+    his.ask("watch", chats=[])
+    for number in range(300):
+        ann.say(chat, f"away {number}")
+    assert last + 300 not in his.seqs(chat)
+    his.ask("watch", chats=[chat])
+    his.await_seq(chat, last + 300)
+    assert his.seqs(chat) == list(range(head + 1, last + 301))
+    assert [entry["seq"] for entry in his.all("shown")[-1]] == list(range(head - 49, last + 301))
+    his.ask("timeline", chat=chat)
+    assert [entry["text"] for entry in his.all("timeline")[-1] if entry.get("text")] == ann.texts(chat)
 
 
 def kill_all(parley):
