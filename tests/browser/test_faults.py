@@ -166,6 +166,22 @@ def test_what_a_person_can_press_while_offline_stays_in_its_place(browse, people
             assert browser.focused() == "Try now"
 
 
+def test_a_chat_that_cannot_be_read_is_not_called_empty_and_comes_by_itself(browse, people):
+    ada, bob = people("Ada", "Bob")
+    bob.say(ada.direct(bob), "there all the time")
+    browser = browse(ada)
+    browser.allowed.append("ERR_BLOCKED_BY_CLIENT")
+    browser.see("#chats .chat-preview", "there all the time")
+    browser.cdp("Network.enable")
+    browser.cdp("Network.setBlockedURLs", urls=["*/events?*"])
+    browser.open_chat("Bob")
+    browser.see("#older", "Older messages: The server cannot be reached.")
+    assert browser.shown("#no-messages") is None
+    browser.cdp("Network.setBlockedURLs", urls=[])
+    browser.message("there all the time", 60)
+    browser.gone("#older")
+
+
 def test_the_page_opens_without_a_network_and_shows_what_it_has_seen(browse, people, network):
     ada, bob = people("Ada", "Bob Babbage")
     chat = ada.direct(bob)

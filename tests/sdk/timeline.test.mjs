@@ -541,6 +541,40 @@ describe("the cache", () => {
   });
 });
 
+describe("what could not be read", () => {
+  const unavailable = { status: 503, json: { code: "unavailable", temporary: true } };
+
+  test("is read when the server is well again, also when the connection has stayed", async () => {
+    const server = new FakeParley();
+    fill(server, 5, { deliver: false });
+    const { parley } = await online(server);
+    server.on.fetch = () => unavailable;
+    const opening = parley.timeline("c");
+    await clock.advance(40_000);
+    const timeline = await opening;
+    assert.deepEqual([timeline.entries.length, timeline.hasOlder, server.sockets.length], [0, true, 1]);
+    delete server.on.fetch;
+    await clock.advance(31_000);
+    assert.equal(timeline.entries.length, 5);
+    const asked = server.requests.length;
+    await clock.advance(120_000);
+    assert.equal(server.requests.length, asked);
+  });
+
+  test("is not asked for more often than is good for the server, nor for a timeline that is closed", async () => {
+    const server = new FakeParley();
+    const { parley } = await online(server);
+    server.on.fetch = () => unavailable;
+    const opening = parley.timeline("c");
+    await clock.advance(600_000);
+    assert.ok(server.requests.length < 100, `${server.requests.length} requests in ten minutes`);
+    (await opening).close();
+    const asked = server.requests.length;
+    await clock.advance(120_000);
+    assert.equal(server.requests.length, asked);
+  });
+});
+
 test("own messages are known by their client_id, others' by their seq", async () => {
   const server = new FakeParley();
   server.append("c", { sender: ME, client_id: "from-another-device" });

@@ -30,6 +30,8 @@ export { IndexedDbStorage, MemoryStorage, ParleyError, Timeline };
 
 const ACTION_DEADLINE_MS = 15_000;              // waits for a connection so long
 const FOLLOWER_DEADLINE_MS = 40_000;            // and for another tab's answer
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 30_000;
 const OWN_ENDINGS = new Set([4001, 4002]);      // another tab may have another login
 const LOST = "The connection was lost; it may have happened all the same.";
 const EPHEMERAL = new Set(["receipt", "presence", "head", "typing"]);
@@ -37,7 +39,9 @@ const EPHEMERAL = new Set(["receipt", "presence", "head", "typing"]);
 export class Parley extends EventTarget {
   #options; #rest; #keeper; #cache; #tabs; #connection; #questions; #sequence; #inbox; #resync; #outbox; #standing;
   #state = { state: "offline", code: null, retryAt: null };
-  #timelines = new Set(); #stale = new Set();
+  #timelines = new Set();
+  #stale = new Set(); #staleTries = 0;   // timelines whose newest page could not be read
+  #staleTimer = new Timer(() => this.#refreshStale());
   #watched = []; #presence = []; #pushedMembers = Infinity;
   #asked = new Map();   // id -> {resolve, reject, deadline}: questions to the leading tab
   #waiting = new Set(); // Waiters for a connection
@@ -123,6 +127,7 @@ export class Parley extends EventTarget {
     if (this.#closed) return;
     this.#closed = true;
     this.#hints?.abort();
+    this.#staleTimer.stop();
     this.#inbox.stop();
     for (const part of [this.#outbox, this.#standing, this.#resync, this.#sequence]) part.close();
     this.#questions.lose(ParleyError.closed());
@@ -435,7 +440,7 @@ export class Parley extends EventTarget {
 
   #isOnline() {
     for (const waiter of [...this.#waiting]) waiter.end();
-    for (const timeline of [...this.#stale]) this.#refresh(timeline).catch(() => {});
+    this.#refreshStale();
   }
 
   // The browser's hints.
@@ -563,20 +568,34 @@ export class Parley extends EventTarget {
     }
   }
 
-  // What cannot be read now is read when there is a connection again; what may not be read at all is told.
+  // What cannot be read now is read later; what may not be read at all is told.
   async #refresh(timeline) {
     this.#stale.delete(timeline);
     try {
       await timeline.refresh();
+      this.#staleTries = 0;
     } catch (error) {
       if (this.#closed || !this.#timelines.has(timeline)) return;
-      if (error.temporary) this.#stale.add(timeline);
+      if (error.temporary) this.#refreshLater(timeline);
       else if (timeline.entries.length > 0) this.#tell("warning", { error });
       else {
         timeline.close();
         throw error;
       }
     }
+  }
+
+  // When there is a connection again; if there is one already, after a while.
+  #refreshLater(timeline) {
+    this.#stale.add(timeline);
+    if (this.state !== "online" || this.#staleTimer.runs) return;
+    const limitMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#staleTries++);
+    this.#staleTimer.start(limitMs * (0.5 + this.#options.random() / 2));
+  }
+
+  #refreshStale() {
+    this.#staleTimer.stop();
+    for (const timeline of [...this.#stale]) this.#refresh(timeline).catch(() => {});
   }
 
   #forgetTimeline(timeline) {

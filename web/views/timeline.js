@@ -62,14 +62,15 @@ export class TimelineView {
     this.#onChange = oncePerFrame(() => turn === this.#turn && this.#changed());
     this.#room.parley.addEventListener("pending", this.#onChange);
     this.#onChange();
-    const timeline = await this.#room.parley.timeline(item.chat.id);
+    const timeline = await this.#room.parley.timeline(item.chat.id).finally(() => {
+      if (turn === this.#turn) this.#scroller.removeAttribute("aria-busy");
+    });
     if (turn !== this.#turn) {
       timeline.close();
       return;
     }
     this.#timeline = timeline;
     timeline.addEventListener("change", this.#onChange);
-    this.#scroller.removeAttribute("aria-busy");
     this.#changed();
     if (atSeq) {
       this.#placed = true;
@@ -123,8 +124,9 @@ export class TimelineView {
   #changed() {
     const rows = buildRows(this.#entries(), { me: this.#room.me.id, unreadAfter: this.#unreadAfter, isDirect: this.chat.kind === "direct" });
     this.#list.setRows(rows);
-    byId("no-messages").hidden = rows.length > 0 || !this.#timeline;
+    byId("no-messages").hidden = rows.length > 0 || this.#timeline?.hasOlder !== false; // what could not be read yet is not empty
     if (!this.#timeline) return;
+    if (this.#olderProblem && this.#firstSeq() !== this.#olderProblem.first) this.#showOlder(null); // the SDK has read it meanwhile
     this.#place();
     this.#scrolled();
   }
@@ -169,7 +171,7 @@ export class TimelineView {
   }
 
   #showOlder(problem, loading = false) {
-    this.#olderProblem = problem;
+    this.#olderProblem = problem && { first: this.#firstSeq() };
     byId("older").hidden = !problem && !loading;
     setText(byId("older-text"), problem ? `Older messages: ${problem}` : "Loading older messages…");
     byId("older-again").hidden = !problem;
