@@ -6,7 +6,7 @@ import { byId, setAttribute } from "./ui/dom.js";
 import { closeAllDialogs } from "./ui/dialogs.js";
 import { pickEmoji } from "./ui/emoji.js";
 import { openMenu } from "./ui/menu.js";
-import { note } from "./ui/say.js";
+import { forgetSaid, note } from "./ui/say.js";
 import { explain } from "./ui/problems.js";
 import { Chats } from "./model/chats.js";
 import { Members } from "./model/members.js";
@@ -280,18 +280,21 @@ export class Room {
   async logOut(reason = "") {
     this.#end();
     const told = this.parley.logout().then(() => true, () => false);
-    await this.#forget();
+    this.#forget();
     this.ended(reason);
     if (!await told) note("The server could not be told. To be safe, end this login in the settings of another device.", { bad: true });
   }
 
-  async #forget() {
+  // Nobody waits for it: a tab that is asleep may keep a store open for long.
+  #forget() {
     this.drafts.forget();
-    await this.#store.forget();
+    this.#store.forget();
+    this.notifier.forget();
   }
 
   #end() {
     closeAllDialogs();
+    forgetSaid();
     this.#closeChat();
     this.chats.close();
     this.#abort.abort();

@@ -65,6 +65,9 @@ KEPT = """
 """
 
 
+NOTIFIED = "return navigator.serviceWorker.getRegistration().then((r) => r.getNotifications()).then((all) => all.map((each) => each.body))"
+
+
 def all_is_forgotten(browser, person):
     assert browser.text("#messages") == "" and browser.text("#chats") == ""
     until(lambda: browser.js(KEPT, person.id) == [], 5, f"nothing is kept: {browser.js(KEPT, person.id)}")
@@ -81,6 +84,32 @@ def test_logging_out_forgets_what_was_stored(browse, people):
           "there is something to forget")
     log_out(browser)
     all_is_forgotten(browser, ada)
+
+
+def test_logging_out_leaves_nothing_of_the_person_in_the_page(browse, people):
+    ada, bob, cy = people("Ada Lovelace", "Bob Babbage", "Cy Twombly")
+    chat, other = ada.direct(bob), ada.direct(cy)
+    bob.say(chat, "a secret of the mill")
+    browser = browse(ada)
+    browser.cdp("Browser.grantPermissions", origin=browser.url, permissions=["notifications"])
+    until(lambda: browser.js("return navigator.serviceWorker.getRegistration().then((r) => Boolean(r?.active))"), 20, "the service worker runs")
+    browser.js("localStorage.setItem('parley:choice:notifications', 'true')")
+    browser.open_chat("Bob Babbage")
+    browser.menu(browser.message("a secret of the mill"), "Reply")
+    browser.see("#banner", "a secret of the mill")
+    bob.say(chat, "and a secret said aloud")
+    browser.message("and a secret said aloud")
+    browser.js("Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true })")
+    cy.say(other, "a secret on the screen")
+    until(lambda: browser.js(NOTIFIED) == ["a secret on the screen"], 10, "a notification")
+    browser.js("delete document.hasFocus")
+    browser.click("#chat-search")
+    browser.keys("secret")
+    browser.see("#search-results", "a secret of the mill")
+    log_out(browser)
+    left = browser.js("return document.documentElement.outerHTML") + browser.driver.title + browser.driver.current_url
+    assert [word for word in ("secret", "Lovelace", "Babbage", "Twombly", ada.username, bob.username, chat) if word in left] == []
+    until(lambda: browser.js(NOTIFIED) == [], 5, "the notification is gone")
 
 
 def test_logging_out_without_a_network_forgets_all_the_same_and_says_what_is_left(browse, people, network):

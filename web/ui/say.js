@@ -18,6 +18,12 @@ export function note(text, { bad = false } = {}) {
   }, NOTE_MS);
 }
 
+// Nothing of one person stays for the next.
+export function forgetSaid() {
+  byId("announcer").replaceChildren();
+  byId("notes").replaceChildren();
+}
+
 export function announce(text) {
   const log = byId("announcer");
   log.append(h("p", {}, text));

@@ -1,6 +1,6 @@
 // Writing: the text, its draft, what it answers or edits, mentions while typing.
 
-import { byId, debounce, h, setAttribute, setText } from "../ui/dom.js";
+import { byId, debounce, setAttribute, setText } from "../ui/dom.js";
 import { bytesOf, firstLine } from "../ui/format.js";
 import { explain } from "../ui/problems.js";
 import { note } from "../ui/say.js";
@@ -134,11 +134,15 @@ export class Composer {
   #drawBanner() {
     const about = this.#editing ?? this.#reply;
     byId("banner").hidden = !about;
-    if (!about) return;
-    const { people, me } = this.#room;
-    setText(byId("banner-title"), this.#editing ? "Edit message" : `Reply to ${about.sender === me.id ? "yourself" : people.name(about.sender)}`);
-    setText(byId("banner-text"), firstLine(textOf(about)));
+    setText(byId("banner-title"), about ? this.#bannerTitle() : "");
+    setText(byId("banner-text"), about ? firstLine(textOf(about)) : "");
     setAttribute(byId("banner-close"), "aria-label", this.#editing ? "Stop editing" : "Do not reply");
+  }
+
+  #bannerTitle() {
+    if (this.#editing) return "Edit message";
+    const { people, me } = this.#room;
+    return `Reply to ${this.#reply.sender === me.id ? "yourself" : people.name(this.#reply.sender)}`;
   }
 
   #onInput() {

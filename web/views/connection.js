@@ -35,8 +35,6 @@ export class ConnectionView {
     this.#onState({ state: parley.state, code: null, retryAt: null });
   }
 
-  get ended() { return this.#state.state === "ended" ? this.#state.code : null; }
-
   #onState(state) {
     if (state.state === "online") {
       this.#since = null;

@@ -34,7 +34,8 @@ export class ChatHeader {
   close() {
     this.#members?.removeEventListener("change", this.draw);
     this.#item = this.#members = this.#face = null;
-    setText(byId("typing"), "");
+    byId("chat-face").replaceChildren();
+    for (const id of ["chat-title", "chat-subtitle", "typing"]) setText(byId(id), "");
   }
 
   #draw() {

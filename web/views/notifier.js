@@ -11,8 +11,6 @@ export class Notifier {
     this.#room = room;
   }
 
-  changed() {}
-
   get on() {
     return choices.notifications && "Notification" in globalThis && Notification.permission === "granted";
   }
@@ -38,6 +36,12 @@ export class Notifier {
       this.#room.go(event.chat);
       shown.close();
     };
+  }
+
+  // What is on the screen already goes with the login.
+  async forget() {
+    const registration = await navigator.serviceWorker?.getRegistration().catch(() => null);
+    for (const shown of await registration?.getNotifications() ?? []) shown.close();
   }
 
   showUnread(count) {

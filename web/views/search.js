@@ -51,6 +51,7 @@ export class Search {
     this.#chat = this.#asked = null;
     this.#input.value = "";
     byId("search-scope").hidden = true;
+    setText(byId("search-scope-name"), "");
     this.#results.replaceChildren();
     setText(byId("search-status"), "");
     this.#show();

@@ -83,7 +83,7 @@ function look() {
   ];
 }
 
-function notices(room) {
+function notices() {
   const supported = "Notification" in globalThis;
   if (!supported) return h("p", {}, "This browser has no notifications.");
   return toggle("Notify me of messages", choices.notifications && Notification.permission === "granted", async (on) => {
@@ -91,7 +91,6 @@ function notices(room) {
       throw Object.assign(new Error(), { code: "denied", detail: "The browser does not allow it. You can change that in its settings for this page." });
     }
     choices.notifications = on;
-    room.notifier.changed();
   }, "While Parley is open in this browser and you are looking elsewhere. Muted chats stay silent.");
 }
 

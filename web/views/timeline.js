@@ -45,8 +45,6 @@ export class TimelineView {
     this.#listenToRows(signal);
   }
 
-  get timeline() { return this.#timeline; }
-
   // --- opening and closing ---
 
   async open(item, members, atSeq = null) {
