@@ -76,8 +76,9 @@ struct bench_plan {
     struct bench_sender *senders;
     size_t sender_count;
 };
-/* False with a line on standard error. */
+/* False with a line on standard error; the plan is to be freed then too. */
 bool bench_plan_read(const char *path, struct bench_plan *plan_out);
+void bench_plan_deinit(struct bench_plan *plan); /* frees what it holds */
 
 /* --- bench_talk.c, bench_arrive.c, bench_presence.c, bench_echo.c: each prints one JSON object --- */
 

@@ -116,6 +116,18 @@ static bool read_options(int argc, char **argv, struct bench_options *options)
            options->text_bytes > 0 && options->text_bytes <= 60000;
 }
 
+static int run_plan(const struct bench_options *options, const struct bench_plan *plan)
+{
+    if (strcmp(options->mode, "talk") == 0)
+        return bench_talk(options, plan);
+    if (strcmp(options->mode, "arrive") == 0)
+        return bench_arrive(options, plan);
+    if (strcmp(options->mode, "presence") == 0 && options->follow != NULL && plan->token_count > 1)
+        return bench_presence(options, plan);
+    fputs(help, stderr);
+    return EX_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     struct bench_options options = {.place = {.host = "127.0.0.1"},
@@ -138,14 +150,7 @@ int main(int argc, char **argv)
         fputs(help, stderr);
         return EX_USAGE;
     }
-    if (!bench_plan_read(options.plan, &plan))
-        return EX_DATAERR;
-    if (strcmp(options.mode, "talk") == 0)
-        return bench_talk(&options, &plan);
-    if (strcmp(options.mode, "arrive") == 0)
-        return bench_arrive(&options, &plan);
-    if (strcmp(options.mode, "presence") == 0 && options.follow != NULL && plan.token_count > 1)
-        return bench_presence(&options, &plan);
-    fputs(help, stderr);
-    return EX_USAGE;
+    int status = bench_plan_read(options.plan, &plan) ? run_plan(&options, &plan) : EX_DATAERR;
+    bench_plan_deinit(&plan);
+    return status;
 }

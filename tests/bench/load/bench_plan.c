@@ -44,3 +44,13 @@ bool bench_plan_read(const char *path, struct bench_plan *plan_out)
                 number);
     return is_good;
 }
+
+void bench_plan_deinit(struct bench_plan *plan)
+{
+    for (size_t i = 0; i < plan->token_count; i++)
+        mem_free(plan->tokens[i]);
+    for (size_t i = 0; i < plan->sender_count; i++)
+        mem_free(plan->senders[i].chat);
+    mem_free(plan->tokens);
+    mem_free(plan->senders);
+}
