@@ -1,5 +1,6 @@
 """Every command in the documents runs. Blocks marked `sh` of one document are one script, run against the Parley under test:
-the addresses of `make run` stand for its own. `make TARGET` is only looked up here; what it does has tests of its own."""
+the addresses of `make run` stand for its own, the release for the build under test. `make TARGET` is only looked up here; what it
+does has tests of its own."""
 
 import glob
 import os
@@ -12,6 +13,7 @@ from contract import ROOT
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^ {4}(make|curl|deploy/\S+|tests/\S+|build/\S+|node|[A-Z_]+=\S+) ", re.MULTILINE)
+BUILT = {"PARLEY_BUILD_DIR": "build", "PARLEY_VARIANT": "release", **os.environ}
 PREAMBLE = """
 set -euo pipefail
 make() { command make --dry-run "$@" >/dev/null; }
@@ -48,6 +50,7 @@ def test_the_commands_of_a_document_run(parley, document, tmp_path):
     script = PREAMBLE + "\n".join(BLOCK.findall(text_of(document)))
     script = script.replace("127.0.0.1:8080", f"127.0.0.1:{parley.port}")
     script = script.replace("127.0.0.1:8081", f"127.0.0.1:{parley.ops_port}")
+    script = script.replace("build/release/", "{PARLEY_BUILD_DIR}/{PARLEY_VARIANT}/".format(**BUILT))
     environment = {**parley.environment, "BACKUPS": str(tmp_path)}
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=120)
