@@ -204,7 +204,7 @@ class Browser:
         self.connected()
 
     def connected(self, seconds=30):
-        until(lambda: self.js("return !document.querySelector('#room').hidden && document.querySelector('#connection').hidden"), seconds,
+        until(lambda: self.js("return document.querySelector('#connection').dataset.state") == "online", seconds,
               f"the page is connected: {self.text('#connection')}", 0.05)
 
     def open_chat(self, title):

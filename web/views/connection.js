@@ -1,6 +1,6 @@
 // The state of the connection, told as it is: what is wrong, since when, what happens next, what the person can do.
 
-import { byId, h } from "../ui/dom.js";
+import { byId, h, setText } from "../ui/dom.js";
 import { clock, plural } from "../ui/format.js";
 
 const QUIET_MS = 800;  // a connection that comes back within this is not worth a word
@@ -12,11 +12,14 @@ const ENDINGS = {
   4003: { text: "Parley is open in another tab or window of this browser.", action: "here" },
 };
 const FAULT = { text: "The server did not understand this page. It may be out of date.", action: "reload" };
-const ACTIONS = { "log-in": "Log in again", here: "Use it here", reload: "Load it anew" };
+const ACTIONS = { retry: "Try now", "log-in": "Log in again", here: "Use it here", reload: "Load it anew" };
 
 export class ConnectionView {
-  #room; #since = null; #state = { state: "offline", code: null, retryAt: null }; #timer; #quiet = null; #shown = "";
+  #room; #since = null; #state = { state: "offline", code: null, retryAt: null }; #timer; #quiet = null;
   #failed = false;              // a try has failed, and there has been no connection since
+  // The bar is read aloud at each change: what changes all the time is out of that.
+  #text = h("span"); #next = h("span", { "aria-hidden": "true" }); #queue = h("span");
+  #action = null; #button = null;
 
   constructor(room) {
     this.#room = room;
@@ -25,12 +28,15 @@ export class ConnectionView {
     parley.addEventListener("pending", () => this.draw(), { signal });
     addEventListener("online", () => this.draw(), { signal });
     addEventListener("offline", () => this.draw(), { signal });
+    byId("connection").replaceChildren(h("p", {}, this.#text, this.#next, this.#queue));
     this.#timer = setInterval(() => this.#state.retryAt && this.draw(), 1000);
     signal.addEventListener("abort", () => {
       clearInterval(this.#timer);
       clearTimeout(this.#quiet);
-      byId("connection").replaceChildren();
-      byId("connection").hidden = true;
+      const bar = byId("connection");
+      bar.replaceChildren();
+      bar.hidden = true;
+      delete bar.dataset.state;
     });
     this.#onState({ state: parley.state, code: null, retryAt: null });
   }
@@ -51,34 +57,40 @@ export class ConnectionView {
   }
 
   draw() {
-    const { text, action, bad } = this.#words();
-    const key = `${text}|${action}`;
-    if (key === this.#shown) return;
-    this.#shown = key;
+    const { text, next = "", queue = "", action = null, bad = false } = this.#words();
     const bar = byId("connection");
+    bar.dataset.state = this.#state.state; // also when there is nothing to say, or not yet
     bar.hidden = text === "";
-    bar.classList.toggle("bad", Boolean(bad));
-    const old = bar.querySelector(`button[data-action="${action}"]`);
-    const button = action && (old ?? h("button", { type: "button", class: "small", "data-action": action, onclick: () => this.#act(action) }, ACTIONS[action] ?? "Try now"));
-    bar.querySelector("p")?.remove();
-    if (!button) bar.replaceChildren();
-    else if (button !== old) bar.replaceChildren(button);
-    bar.prepend(h("p", {}, text));
+    bar.classList.toggle("bad", bad);
+    setText(this.#text, text);
+    setText(this.#next, next);
+    setText(this.#queue, queue);
+    this.#offer(action);
+  }
+
+  // The button stays the same for as long as it does the same, and so keeps the focus.
+  #offer(action) {
+    if (action === this.#action) return;
+    this.#button?.remove();
+    this.#action = action;
+    this.#button = action && h("button", { type: "button", class: "small", onclick: () => this.#act(action) }, ACTIONS[action]);
+    if (action) byId("connection").append(this.#button);
   }
 
   #words() {
-    const { state, code, retryAt } = this.#state;
+    const { state, code } = this.#state;
     if (state === "ended") return { ...(ENDINGS[code] ?? FAULT), bad: true };
+    if (state === "online" || Date.now() - this.#since < QUIET_MS - 50) return { text: "" };
     const waiting = this.#room.parley.pending().filter((pending) => pending.state !== "failed").length;
-    if (state === "online") return { text: "", action: null };
-    if (Date.now() - this.#since < QUIET_MS - 50) return { text: "", action: null };
     const queue = waiting > 0 ? ` ${plural(waiting, "message")} will be sent then.` : "";
-    // A try takes a moment: what can be pressed stays, and keeps the focus.
-    if (state === "connecting") return { text: `Connecting…${queue}`, action: this.#failed ? "retry" : null, bad: this.#failed };
-    const since = `${navigator.onLine ? "Offline" : "No network"} since ${clock(this.#since)}.`;
-    const seconds = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
-    const next = seconds > 1 ? ` Next try in ${seconds} s.` : " Trying…";
-    return { text: since + next + queue, action: "retry", bad: true };
+    if (!this.#failed) return { text: "Connecting…", queue };
+    return { text: `${navigator.onLine ? "Offline" : "No network"} since ${clock(this.#since)}.`, next: this.#nextTry(), queue, action: "retry", bad: true };
+  }
+
+  #nextTry() {
+    const { state, retryAt } = this.#state;
+    const seconds = state === "offline" && retryAt ? Math.ceil((retryAt - Date.now()) / 1000) : 0;
+    return seconds > 1 ? ` Next try in ${seconds} s.` : " Trying…";
   }
 
   #act(action) {
