@@ -61,6 +61,22 @@ def first_visible(browser):
         }""")
 
 
+def at_rest(browser):
+    """Waits until nothing of the timeline has moved for longer than the list waits before it sets itself right."""
+    browser.driver.execute_async_script("""
+        const done = arguments[0];
+        const timeline = document.querySelector("#timeline");
+        let last = null, since = 0;
+        const look = (now) => {
+            const place = [timeline.scrollTop, timeline.scrollHeight, timeline.querySelector("li.message").getBoundingClientRect().top].join();
+            if (place !== last) [last, since] = [place, now];
+            if (now - since > 400) done();
+            else requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+    """)
+
+
 def test_ten_thousand_messages_scroll_smoothly_with_few_rows_in_the_document(browse, long_chat, parley):
     ada, bob, chat = long_chat
     browser = browse(ada)
@@ -127,20 +143,20 @@ def test_what_is_read_stays_in_place_when_older_and_newer_messages_come(browse, 
     browser.open_chat("A long story")
     browser.message("message 399")
     browser.js("document.querySelector('#timeline').scrollTop -= 700")
-    time.sleep(0.5)
+    at_rest(browser)
     before = first_visible(browser)
     bob.say(chat, "news that must not move it")
     browser.see("#newer-count", "1")
-    time.sleep(0.3)
+    at_rest(browser)
     text, top = first_visible(browser)
     assert text == before[0] and abs(top - before[1]) <= 2, (before, text, top)
     browser.js("document.querySelector('#timeline').scrollTop = 1000")
-    time.sleep(0.5)
+    at_rest(browser)
     height = browser.js("return document.querySelector('#timeline').scrollHeight")
     browser.js("document.querySelector('#timeline').scrollTop -= 300")  # near the top: older ones come
     before = first_visible(browser)
     until(lambda: browser.js("return document.querySelector('#timeline').scrollHeight") > height + 1000, 15, "older messages")
-    time.sleep(0.5)
+    at_rest(browser)
     text, top = first_visible(browser)
     assert text == before[0] and abs(top - before[1]) <= 2, (before, text, top)
     browser.click("#to-newest")

@@ -87,8 +87,26 @@ class Tab:
     def await_seq(self, chat, seq):
         until(lambda: self.seqs(chat)[-1:] == [seq], LONG, f"{seq} of {chat}; there is {self.seqs(chat)[-5:]}", 0.1)
 
+    def await_stored(self, chat, seq):
+        """What the browser keeps says that this device has everything up to it."""
+        until(lambda: self.stored(chat) == seq, LONG, f"{seq} of {chat} is stored", 0.1)
+
+    def stored(self, chat):
+        self.driver.switch_to.window(self.handle)
+        return self.driver.execute_async_script("""
+          const [name, chat, done] = arguments;
+          indexedDB.open(name).onsuccess = ({ target: { result: database } }) => {
+            const asked = database.transaction("positions").objectStore("positions").get(["", chat]);
+            asked.onsuccess = () => {
+              database.close();
+              done(asked.result?.seq ?? 0);
+            };
+          };
+        """, f"parley-{self.person.id}", chat)
+
     def await_sent(self):
-        until(lambda: self.pending() == [], LONG, f"nothing is on its way: {self.pending()}", 0.1)
+        """Only a page that is online has certainly read what the one before it has left."""
+        until(lambda: self.state() == "online" and self.pending() == [], LONG, f"nothing is on its way: {self.pending()}", 0.1)
 
     def check(self):
         assert self.all("warning") == [] and self.all("skipped") == []
@@ -104,7 +122,7 @@ def head(person, chat):
     return person.log(chat)[-1]["seq"]
 
 
-def connections(parley, world):
+def connections(world):
     """Of the WebSocket, as delivery counts them."""
     text = world.operations.call("GET", "/delivery/metrics").body.decode()
     return next(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("parley_delivery_connections "))
@@ -131,8 +149,7 @@ def test_what_comes_while_the_page_is_away_comes_once_when_it_is_back(pair, brow
     ann, bob, chat = pair
     tab = Tab(browse(), bob)
     seq = ann.say(chat, "first")["seq"]
-    tab.await_seq(chat, seq)
-    time.sleep(0.3)  # acknowledged
+    tab.await_stored(chat, seq)
     for number in range(100):
         ann.say(chat, f"away {number}")
         if number == 50:
@@ -175,12 +192,12 @@ def test_a_reload_at_any_moment_of_sending_loses_and_repeats_nothing(pair, brows
     tab.check()
 
 
-def test_two_tabs_share_one_connection_and_see_the_same(parley, world, pair, browse):
+def test_two_tabs_share_one_connection_and_see_the_same(world, pair, browse):
     ann, bob, chat = pair
-    before = connections(parley, world)
+    until(lambda: connections(world) == 0, 10, "those of earlier tests are gone")
     browser = browse()
     first, second = Tab(browser, bob), Tab(browser, bob)
-    assert connections(parley, world) == before + 1
+    assert connections(world) == 1
     ann.say(chat, "to both")
     first.send(chat, "from the first")
     second.send(chat, "from the second")
@@ -254,8 +271,7 @@ def test_offline_it_shows_what_was_seen_and_keeps_what_is_said(pair, browse):
     tab = Tab(browser, bob)
     for number in range(30):
         seq = ann.say(chat, f"seen {number}")["seq"]
-    tab.await_seq(chat, seq)
-    time.sleep(0.5)  # stored
+    tab.await_stored(chat, seq)
     browser.cdp("Network.enable")
     browser.cdp("Network.setBlockedURLs", urls=["*/v1/*"])  # not WebSockets, which Chromium does not block
     tab.reload(wait=False, cut_off=True)
