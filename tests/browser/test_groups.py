@@ -130,3 +130,49 @@ def test_somebody_who_is_removed_sees_the_chat_go(browse, people):
     ada.remove(chat, bob)
     browser.gone("#chats a.chat", "Inner circle")
     browser.see("#nothing-open")
+
+
+LISTINGS_WAIT = """
+    const asked = window.fetch;
+    window.waiting = 0;
+    window.letGo = () => {};
+    window.holdListings = () => { window.held = new Promise((resolve) => { window.letGo = resolve; }); };
+    window.fetch = async (address, options) => {
+        const answer = await asked(address, options);
+        if (window.held && options.method === "GET" && new URL(address).pathname === "/v1/chats") {
+            waiting++;
+            await held;
+        }
+        return answer;
+    };
+"""
+
+
+def test_a_list_that_was_read_before_something_happened_does_not_undo_it(browse, people):
+    ada, bob, cy = people("Ada", "Bob Babbage", "Cy Twombly")
+    old = bob.group(ada, title="The old mill")
+    browser = browse()
+    browser.open()
+    browser.js(LISTINGS_WAIT)
+    browser.enter(ada)
+    browser.see("#chats a.chat", "The old mill")
+    browser.js("holdListings()")
+    bob.group(ada, title="The new mill")  # the page reads its list because of it
+    until(lambda: browser.js("return waiting") == 1, 10, "the list is on its way")
+    bob.remove(old, ada)
+    browser.gone("#chats a.chat", "The old mill")
+    browser.click("#new-chat")
+    browser.click("[role=menuitem]", "New message")
+    browser.keys(cy.username)
+    browser.click("dialog .results button", "Cy Twombly")
+    browser.see("#chat-title", "Cy Twombly")
+    browser.js("""
+        window.closings = 0;
+        new MutationObserver(() => closings++).observe(document.querySelector("#chat-view"), { attributeFilter: ["hidden"] });
+        window.held = null;
+        letGo();
+    """)
+    browser.see("#chats a.chat", "The new mill")
+    browser.see("#chats a.chat", "Cy Twombly")
+    assert browser.js("return closings") == 0
+    assert browser.shown("#chats a.chat", "The old mill") is None

@@ -15,6 +15,7 @@ export class Chats extends EventTarget {
   #members = new Map();        // chat -> some of the others, for a name where there is no title
   #asked = new Set(); #queue = []; #asking = 0;
   #listing = Promise.resolve(); #queued = null; #closed = false;
+  #meanwhile = new Set();      // chats that came or went while the list was being read: it may not know of that
   #save = sparingly(() => this.#store.set("chats", { items: [...this.#items.values()], members: [...this.#members] }), SAVE_PAUSE_MS);
 
   loaded = false;
@@ -51,9 +52,11 @@ export class Chats extends EventTarget {
 
   async #list() {
     const found = new Map();
+    this.#meanwhile.clear();
     for await (const item of this.#parley.list(`/v1/chats?limit=${PAGE}`)) found.set(item.chat.id, item);
-    for (const [id, item] of found) this.#items.set(id, this.#newer(item));
-    for (const id of [...this.#items.keys()]) if (!found.has(id)) this.#items.delete(id);
+    const isTold = (id) => !this.#meanwhile.has(id);
+    for (const [id, item] of found) if (this.#items.has(id) || isTold(id)) this.#items.set(id, this.#newer(item));
+    for (const id of [...this.#items.keys()]) if (!found.has(id) && isTold(id)) this.#items.delete(id);
     this.loaded = true;
     this.#changed();
   }
@@ -189,12 +192,17 @@ export class Chats extends EventTarget {
   // A chat that was made or changed here.
   put(chat) {
     const item = this.#items.get(chat.id);
-    if (item) item.chat = chat;
-    else this.#items.set(chat.id, { chat, last_seq: 0, last_event: null, read_seq: 0, unread: 0, unread_mentions: 0, me: NEW_SETTINGS });
+    if (item) {
+      item.chat = chat;
+    } else {
+      this.#items.set(chat.id, { chat, last_seq: 0, last_event: null, read_seq: 0, unread: 0, unread_mentions: 0, me: NEW_SETTINGS });
+      this.#meanwhile.add(chat.id);
+    }
     this.#changed();
   }
 
   remove(id) {
+    this.#meanwhile.add(id);
     if (this.#items.delete(id)) this.#changed();
   }
 
