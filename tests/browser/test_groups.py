@@ -132,6 +132,26 @@ def test_somebody_who_is_removed_sees_the_chat_go(browse, people):
     browser.see("#nothing-open")
 
 
+def test_enter_chooses_who_was_typed_not_who_was_found_before(browse, people):
+    ada, bob, cy = people("Ada", "Bob Babbage", "Cy Twombly")
+    browser = browse(ada)
+    browser.click("#new-chat")
+    browser.click("[role=menuitem]", "New group")
+    browser.type("dialog input[name=title]", "Mill")
+    browser.type("dialog .picker input", bob.username)
+    browser.see("dialog .results button", "Bob Babbage")
+    browser.chord(Keys.CONTROL, "a")
+    browser.keys(cy.username, Keys.ENTER)
+    browser.see("dialog .chip", "Cy Twombly")
+    assert browser.texts("dialog .chip bdi") == ["Cy Twombly"]
+    browser.keys(bob.username, Keys.ENTER)
+    browser.see("dialog .chip", "Bob Babbage")
+    browser.keys("nobody-at-all", Keys.ENTER)
+    browser.see("dialog .picker [role=status]", "Nobody has a username that begins so.")
+    assert browser.texts("dialog .chip bdi") == ["Cy Twombly", "Bob Babbage"]
+    browser.see("dialog h2", "New group")
+
+
 LISTINGS_WAIT = """
     const asked = window.fetch;
     window.waiting = 0;

@@ -17,6 +17,7 @@ export function personPicker({ room, label, without = [], chosen = null }) {
   const id = `picker-${Math.random().toString(36).slice(2)}`;
   const input = h("input", { id, type: "search", placeholder: "Username", autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: "32" });
   let turn = 0;
+  let asked = null; // {text, shown}: whom the results are about, or will be
 
   const drawChips = () => {
     chips.replaceChildren(...[...users.values()].map((user) => h("span", { class: "chip" }, h("bdi", {}, user.display_name),
@@ -36,7 +37,7 @@ export function personPicker({ room, label, without = [], chosen = null }) {
     users.set(user.id, user);
     drawChips();
     input.value = "";
-    results.replaceChildren();
+    search();
     status.textContent = `${user.display_name} chosen`;
     input.focus();
   };
@@ -44,33 +45,47 @@ export function personPicker({ room, label, without = [], chosen = null }) {
     results.replaceChildren(...found.map((user, i) => h("li", {}, h("button", { type: "button", class: "person", tabindex: i === 0 ? "0" : "-1", onclick: () => choose(user) },
       avatar(user.id, user.display_name), h("span", { class: "person-name" }, h("strong", { dir: "auto" }, user.display_name), h("small", { dir: "ltr" }, `@${user.username}`))))));
   };
-  const search = async () => {
+  const ask = async (text) => {
     const mine = ++turn;
-    const text = input.value.trim().replace(/^@/, "").toLowerCase();
     status.textContent = "";
     if (!text) {
       draw([]);
-      return;
+      return true;
     }
     try {
       const { items } = await room.parley.request("GET", `/v1/users?q=${encodeURIComponent(text)}&limit=${SHOWN}`);
-      if (mine !== turn) return;
+      if (mine !== turn) return false;
       const found = items.filter((user) => !without.includes(user.id) && !users.has(user.id));
       draw(found);
       status.textContent = found.length === 0 ? "Nobody has a username that begins so." : "";
+      return true;
     } catch (error) {
-      if (mine === turn) status.textContent = explain(error);
+      if (mine === turn) {
+        asked = null;
+        status.textContent = explain(error);
+      }
+      return false;
     }
+  };
+  // Whether it is shown in the end who is called so; not when something else was typed meanwhile.
+  const search = () => {
+    const text = input.value.trim().replace(/^@/, "").toLowerCase();
+    if (asked?.text !== text) asked = { text, shown: ask(text) };
+    return asked.shown;
+  };
+  // Enter is about what stands in the field, not about who was found for what stood there before; and the form is not to be sent for it.
+  const chooseFirst = async () => {
+    if (await search()) results.querySelector("button")?.click();
   };
   input.addEventListener("input", debounce(search, PAUSE_MS));
   input.addEventListener("keydown", (event) => {
     const first = results.querySelector("button");
-    if ((event.key === "ArrowDown" || event.key === "Enter") && first) {
+    if (event.key === "Enter" && input.value.trim()) {
       event.preventDefault();
-      if (event.key === "Enter") first.click();
-      else first.focus();
-    } else if (event.key === "Enter" && input.value.trim()) {
-      event.preventDefault(); // the search is on its way; the form is not to be sent for it
+      if (!event.isComposing) chooseFirst();
+    } else if (event.key === "ArrowDown" && first) {
+      event.preventDefault();
+      first.focus();
     }
   });
   rove(results, () => [...results.querySelectorAll("button")]);
