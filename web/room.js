@@ -128,7 +128,6 @@ export class Room {
     this.chats.apply(event);
     this.timeline.announce(event);
     this.notifier.tell(event);
-    if (event.chat === this.openChat) this.composer.drawRights();
   }
 
   #onReceipt(receipt) {
@@ -204,7 +203,7 @@ export class Room {
   }
 
   #onMembers() {
-    this.composer.drawRights();
+    this.composer.membersChanged();
     this.#onChats();
   }
 

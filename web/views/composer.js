@@ -45,7 +45,7 @@ export class Composer {
     this.#text.value = draft?.text ?? "";
     this.#resize();
     if (draft?.reply_to) this.#restoreReply(this.#chat, draft.reply_to);
-    this.drawRights();
+    this.#drawRights();
   }
 
   close() {
@@ -63,8 +63,13 @@ export class Composer {
     if (this.#chat === chat && items[0]?.seq === seq && !this.#editing) this.#setReply(items[0]);
   }
 
+  membersChanged() {
+    this.#drawRights();
+    this.#mentions.refresh();
+  }
+
   // A reader sees why there is nothing to write into.
-  drawRights() {
+  #drawRights() {
     const may = this.#members?.mayWrite ?? true;
     this.#form.hidden = !may;
     byId("no-writing").hidden = may || !this.#chat;

@@ -8,6 +8,7 @@ const SHOWN = 8;
 
 export class MentionBox {
   #text; #box; #room; #members; #found = []; #at = 0; #start = 0;
+  #wanted = false;             // a name is being written
 
   constructor({ text, box, room, members, signal }) {
     this.#text = text;
@@ -16,6 +17,7 @@ export class MentionBox {
     this.#members = members;
     text.addEventListener("click", () => this.update(), { signal });
     text.addEventListener("blur", () => this.hide(), { signal });
+    room.people.addEventListener("change", () => this.refresh(), { signal });
     box.addEventListener("pointerdown", (event) => {
       event.preventDefault(); // the text keeps the focus
       const option = event.target.closest("[role=option]");
@@ -38,6 +40,18 @@ export class MentionBox {
     this.#at = 0;
     if (this.#found.length === 0) this.hide();
     else this.#draw();
+    this.#wanted = true;
+  }
+
+  // More is known of the members; what was chosen stays chosen.
+  refresh() {
+    if (!this.#wanted) return;
+    const chosen = this.#found[this.#at]?.id;
+    this.update();
+    const at = this.#found.findIndex((user) => user.id === chosen);
+    if (at <= 0) return;
+    this.#at = at;
+    this.#draw();
   }
 
   #candidates(typed) {
@@ -56,6 +70,7 @@ export class MentionBox {
   }
 
   hide() {
+    this.#wanted = false;
     if (this.#box.hidden) return;
     this.#box.hidden = true;
     this.#box.replaceChildren();
