@@ -158,6 +158,35 @@ def test_somebody_who_is_removed_sees_the_chat_go(browse, people):
     browser.see("#nothing-open")
 
 
+def test_members_that_were_read_before_one_went_do_not_bring_them_back(browse, people):
+    ada, bob, cy = people("Ada", "Bob Babbage", "Cy Twombly")
+    chat = ada.group(bob, cy, title="Mill")
+    browser = browse()
+    browser.open()
+    browser.js("""
+        const asked = window.fetch;
+        const held = new Promise((resolve) => { window.letGo = resolve; });
+        window.waiting = 0;
+        window.fetch = async (address, options) => {
+            const answer = await asked(address, options);
+            if (address.includes("/members?limit=200")) {
+                waiting++;
+                await held;
+            }
+            return answer;
+        };
+    """)
+    browser.enter(ada)
+    browser.open_chat("Mill")
+    until(lambda: browser.js("return waiting") >= 1, 10, "the members are on their way")
+    ada.remove(chat, cy)
+    browser.see("#messages li.notice", "removed Cy Twombly")
+    browser.js("letGo()")
+    browser.click("#chat-open-info")
+    browser.see("dialog .members button", "Bob Babbage")
+    assert browser.shown("dialog .members button", "Cy Twombly") is None
+
+
 def test_enter_chooses_who_was_typed_not_who_was_found_before(browse, people):
     ada, bob, cy = people("Ada", "Bob Babbage", "Cy Twombly")
     browser = browse(ada)

@@ -5,6 +5,7 @@ const MOST = 1000;   // of a larger chat the first thousand are shown
 
 export class Members extends EventTarget {
   #parley; #me;
+  #loading = new Set();   // for each list that is being read, the changes that came meanwhile: it may not know of them
   roles = new Map();      // user -> role
   marks = new Map();      // user -> {delivered, read}
   loaded = false;
@@ -17,17 +18,27 @@ export class Members extends EventTarget {
   }
 
   async load() {
-    const roles = new Map();
-    for await (const member of this.#parley.list(`/v1/chats/${this.chat}/members?limit=${PAGE}`)) {
-      roles.set(member.user, member.role);
-      if (roles.size >= MOST) break;
+    const roles = new Map(), meanwhile = [];
+    this.#loading.add(meanwhile);
+    try {
+      await this.#read(roles);
+    } finally {
+      this.#loading.delete(meanwhile);
     }
     this.roles = roles;
+    for (const event of meanwhile) this.#change(event);
     this.loaded = true;
     this.#changed();
     if (roles.size >= MOST) return; // nobody looks at the ticks of so many
     for (const { user, delivered, read } of await this.#parley.receipts(this.chat)) this.#mark(user, delivered, read);
     this.#changed();
+  }
+
+  async #read(roles) {
+    for await (const member of this.#parley.list(`/v1/chats/${this.chat}/members?limit=${PAGE}`)) {
+      roles.set(member.user, member.role);
+      if (roles.size >= MOST) break;
+    }
   }
 
   get myRole() { return this.roles.get(this.#me) ?? null; }
@@ -39,10 +50,15 @@ export class Members extends EventTarget {
   }
 
   apply(event) {
-    if (event.type === "member_added" || event.type === "role_changed") this.roles.set(event.user, event.role ?? this.roles.get(event.user) ?? "member");
-    else if (event.type === "member_removed") this.roles.delete(event.user);
-    else return;
+    if (!["member_added", "role_changed", "member_removed"].includes(event.type)) return;
+    for (const meanwhile of this.#loading) meanwhile.push(event);
+    this.#change(event);
     this.#changed();
+  }
+
+  #change({ type, user, role }) {
+    if (type === "member_removed") this.roles.delete(user);
+    else this.roles.set(user, role ?? this.roles.get(user) ?? "member");
   }
 
   receipt({ user, delivered, read }) {
