@@ -126,7 +126,7 @@ export class Room {
     this.presence.wrote(event);
     this.#members.get(event.chat)?.apply(event);
     this.chats.apply(event);
-    this.timeline.announce(event);
+    this.timeline.onEvent(event);
     this.notifier.tell(event);
   }
 

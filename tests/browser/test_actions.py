@@ -6,6 +6,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from server import until
+from test_long_chat import fill
 
 
 def test_an_edit_shows_on_both_sides_with_its_versions(browse, people):
@@ -54,6 +55,22 @@ def test_a_deleted_message_is_gone_for_both_and_its_quotes_too(browse, people):
     there.reload()
     there.see("#messages .text.gone", "Message deleted")
     assert "a slip of the pen" not in there.text()
+
+
+def test_a_quote_of_a_message_far_back_changes_with_it(browse, people):
+    ada, bob = people("Ada", "Bob")
+    chat = ada.direct(bob)
+    seq = bob.say(chat, "a slip of the pen")["seq"]
+    fill(bob, chat, 120)
+    last = ada.say(chat, "what?", reply_to=seq)["seq"]
+    ada.put(f"/v1/chats/{chat}/receipts", {"read": last})
+    browser = browse(ada)
+    browser.open_chat("Bob")
+    browser.see("#messages .quote", "a slip of the pen")
+    bob.patch(f"/v1/chats/{chat}/messages/{seq}", {"body": {"text": "better so"}})
+    browser.see("#messages .quote", "better so")
+    bob.call("DELETE", f"/v1/chats/{chat}/messages/{seq}")
+    browser.see("#messages .quote", "Message deleted")
 
 
 CLIPBOARDS = {

@@ -401,8 +401,10 @@ export class TimelineView {
     return this.#timeline?.entries.findLast(({ event }) => event?.type === "message" && event.sender === this.#room.me.id && !event.deleted)?.event ?? null;
   }
 
-  announce(event) {
-    if (event.type !== "message" || event.chat !== this.chat?.id || event.sender === this.#room.me.id) return;
+  onEvent(event) {
+    if (event.chat !== this.chat?.id) return;
+    if (["edit", "delete"].includes(event.type) && this.#quotes.delete(event.target)) this.#refreshed(); // it is asked for anew
+    if (event.type !== "message" || event.sender === this.#room.me.id) return;
     announce(`${this.#room.people.name(event.sender)}: ${textOf(event)}`);
   }
 
