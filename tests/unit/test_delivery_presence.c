@@ -7,16 +7,14 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #include "services/delivery/delivery_companions.h"
-#include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_presence.h"
 #include "services/delivery/delivery_seen.h"
-#include "services/delivery/delivery_ws.h"
 #include "shared/base/clock.h"
+#include "tests/unit/live_played.h"
 #include "tests/unit/waiting.h"
 
 #define CONNECTIONS 300
@@ -25,7 +23,6 @@
 static struct {
     struct delivery_service service;
     struct connection connections[CONNECTIONS];
-    char told[1024];
     delivery_on_seen on_seen;
     void *seen_context;
     int64_t seen[CONNECTIONS]; /* what Redis holds of each user */
@@ -34,63 +31,19 @@ static struct {
     void *context;
     size_t pair_count;
     struct chat_pair pairs[COMPANIONS_PAIRS_MAX];
-    bool is_full;              /* connections take no more */
-    struct loop_timer *others; /* what else the loop has to do, again and again */
-    size_t frames, frames_wanted;
-    size_t frames_between, most_between; /* two times at which the others had their turn */
     int64_t first_ms, last_ms;
 } world;
 
-static void tell(const char *format, ...)
-{
-    va_list arguments;
-    size_t length = strlen(world.told);
-    va_start(arguments, format);
-    vsnprintf(world.told + length, sizeof world.told - length, format, arguments);
-    va_end(arguments);
-}
-
 /* --- the rest of the daemon --- */
-
-void delivery_ws_hold(struct connection *connection)
-{
-    connection->holds++;
-}
-
-void delivery_ws_let_go(struct delivery_ws *ws, struct connection *connection)
-{
-    (void)ws;
-    connection->holds--;
-}
-
-bool delivery_ws_can_send(const struct connection *connection)
-{
-    (void)connection;
-    return !world.is_full;
-}
-
-void delivery_frames_ok(struct connection *connection, struct text id)
-{
-    (void)connection;
-    tell("ok %.*s;", TEXT_PRINT(id));
-}
-
-void delivery_frames_error(struct connection *connection, struct text id, enum problem problem,
-                           const char *detail, int64_t retry_after_s)
-{
-    (void)connection, (void)detail, (void)retry_after_s;
-    tell("error %.*s %s;", TEXT_PRINT(id), problem_info(problem)->code);
-}
 
 void delivery_frames_presence(struct connection *connection, int64_t user_id, bool is_online,
                               int64_t last_seen_ms)
 {
     assert_true(!is_online || last_seen_ms == 0);
     world.last_ms = clock_monotonic_ms();
-    if (world.frames++ == 0)
+    if (played.frames == 0)
         world.first_ms = world.last_ms;
-    if (++world.frames_between > world.most_between)
-        world.most_between = world.frames_between;
+    count_frame();
     tell("%d:%c%d%s;", (int)connection->user_id, is_online ? '+' : '-', (int)user_id,
          last_seen_ms > 0 ? "@" : "");
 }
@@ -166,18 +119,6 @@ static void answer_companions(const int64_t *shared)
     callback(world.context, shared);
 }
 
-static void on_others(void *context)
-{
-    (void)context;
-    world.frames_between = 0;
-    loop_timer_start(world.others, 0);
-}
-
-static bool all_are_told(void)
-{
-    return world.frames >= world.frames_wanted;
-}
-
 static bool is_asked(void)
 {
     return world.callback != NULL;
@@ -228,14 +169,14 @@ static void follow(int64_t user_id, int64_t whom)
 static void assert_told(const char *wanted)
 {
     wait_ms(20);
-    assert_string_equal(world.told, wanted);
-    world.told[0] = '\0';
+    assert_was_told(wanted);
 }
 
 static int begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof world);
+    memset(&played, 0, sizeof played);
     world.asked_of = -1;
     limits.max_followed_users = 4;
     delivery_settings.max_subscriptions = 2 * CONNECTIONS;
@@ -461,10 +402,10 @@ static void what_a_connection_did_not_take_is_told_when_it_is_checked(void **sta
     come(2, 0);
     follow(1, 2);
     assert_told("1:+2;");
-    world.is_full = true;
+    played.is_full = true;
     go(2);
     wait_ms(2 * GRACE_MS);
-    world.is_full = false;
+    played.is_full = false;
     assert_told("");
     delivery_settings.presence_check_ms = 0;
     wait_until(is_asked);
@@ -483,10 +424,10 @@ who_hides_while_a_connection_takes_nothing_is_away_to_it_when_it_is_checked(void
     delivery_presence_follow(world.service.presence, &world.connections[1], TEXT_NONE, whom, 2);
     answer_companions(all);
     assert_told("1:+2;");
-    world.is_full = true;
+    played.is_full = true;
     delivery_presence_privacy(world.service.presence, 2, USER_HIDES_PRESENCE);
     wait_ms(20);
-    world.is_full = false;
+    played.is_full = false;
     assert_told("");
     delivery_settings.presence_check_ms = 1;
     wait_until(is_asked);
@@ -533,16 +474,14 @@ static void many_followers_are_told_in_slices_between_which_others_have_their_tu
         come(i, 0);
         follow(i, 0);
     }
-    world.others = loop_timer_create(world.service.loop, on_others, NULL);
-    loop_timer_start(world.others, 0);
-    world.frames_wanted = (size_t)followers;
+    begin_others(world.service.loop, (size_t)followers);
     come(0, 0);
     wait_until(all_are_told);
     wait_ms(20);
-    assert_int_equal(world.frames, followers);
-    assert_in_range(world.most_between, 1, LIVE_SLICE_FRAMES);
+    assert_int_equal(played.frames, followers);
+    assert_in_range(played.most_between, 1, LIVE_SLICE_FRAMES);
     assert_true(world.last_ms - world.first_ms >= (int64_t)(slices - 1) * LIVE_SLICE_MS - 1);
-    loop_timer_destroy(&world.others);
+    loop_timer_destroy(&played.others);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -7,15 +7,13 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
 
-#include "services/delivery/delivery_frames.h"
 #include "services/delivery/delivery_live.h"
 #include "services/delivery/delivery_roles.h"
 #include "services/delivery/delivery_typing.h"
 #include "services/delivery/delivery_watch.h"
-#include "services/delivery/delivery_ws.h"
+#include "tests/unit/live_played.h"
 #include "tests/unit/waiting.h"
 
 #define CONNECTIONS 300
@@ -26,54 +24,11 @@ static struct {
     struct delivery_service service;
     struct connection connections[CONNECTIONS];
     struct device device; /* of all of them: it is there */
-    char said[256];       /* answers */
     struct chat_role_answer role;
     bool is_chat_away;
-    struct loop_timer *others; /* what else the loop has to do, again and again */
-    size_t frames, frames_wanted;
-    size_t frames_between, most_between; /* two times at which the others had their turn */
 } world;
 
-static void say(const char *format, ...)
-{
-    va_list arguments;
-    size_t length = strlen(world.said);
-    va_start(arguments, format);
-    vsnprintf(world.said + length, sizeof world.said - length, format, arguments);
-    va_end(arguments);
-}
-
 /* --- the rest of the daemon --- */
-
-void delivery_ws_hold(struct connection *connection)
-{
-    connection->holds++;
-}
-
-void delivery_ws_let_go(struct delivery_ws *ws, struct connection *connection)
-{
-    (void)ws;
-    connection->holds--;
-}
-
-bool delivery_ws_can_send(const struct connection *connection)
-{
-    (void)connection;
-    return true;
-}
-
-void delivery_frames_ok(struct connection *connection, struct text id)
-{
-    (void)connection;
-    say("ok %.*s;", TEXT_PRINT(id));
-}
-
-void delivery_frames_error(struct connection *connection, struct text id, enum problem problem,
-                           const char *detail, int64_t retry_after_s)
-{
-    (void)connection, (void)detail, (void)retry_after_s;
-    say("error %.*s %s;", TEXT_PRINT(id), problem_info(problem)->code);
-}
 
 void delivery_frames_typing(struct connection *connection, int64_t chat_id, int64_t user_id,
                             bool on)
@@ -81,9 +36,7 @@ void delivery_frames_typing(struct connection *connection, int64_t chat_id, int6
     (void)on;
     assert_int_equal(chat_id, CHAT);
     assert_int_not_equal(connection->user_id, user_id);
-    world.frames++;
-    if (++world.frames_between > world.most_between)
-        world.most_between = world.frames_between;
+    count_frame();
 }
 
 bool delivery_roles_ask(struct delivery_roles *roles, int64_t user_id, const int64_t *chats,
@@ -99,34 +52,17 @@ bool delivery_roles_ask(struct delivery_roles *roles, int64_t user_id, const int
 
 /* --- what the tests do --- */
 
-static void on_others(void *context)
-{
-    (void)context;
-    world.frames_between = 0;
-    loop_timer_start(world.others, 0);
-}
-
-static bool all_are_told(void)
-{
-    return world.frames >= world.frames_wanted;
-}
-
 static void type(int i, const char *id)
 {
     delivery_typing_say(world.service.typing, &world.connections[i], (struct text){id, strlen(id)},
                         CHAT, true);
 }
 
-static void assert_said(const char *wanted)
-{
-    assert_string_equal(world.said, wanted);
-    world.said[0] = '\0';
-}
-
 static int begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof world);
+    memset(&played, 0, sizeof played);
     world.device.state = DEVICE_LIVE;
     for (int i = 0; i < CONNECTIONS; i++) {
         world.connections[i].user_id = i;
@@ -162,14 +98,14 @@ static void who_may_not_write_or_cannot_be_asked_about_gets_an_error(void **stat
     (void)state;
     world.role.writing = PROBLEM_FORBIDDEN;
     type(1, "a");
-    assert_said("error a forbidden;");
+    assert_was_told("error a forbidden;");
     world.is_chat_away = true;
     type(1, "b");
-    assert_said("error b unavailable;");
+    assert_was_told("error b unavailable;");
     world.is_chat_away = false;
     world.role.writing = PROBLEM_NONE;
     type(1, "c");
-    assert_said("ok c;");
+    assert_was_told("ok c;");
 }
 
 static void above_the_bound_nobody_is_told_that_their_typing_was_taken(void **state)
@@ -177,11 +113,11 @@ static void above_the_bound_nobody_is_told_that_their_typing_was_taken(void **st
     (void)state;
     for (int i = 0; i < TYPISTS; i++)
         type(i, "in");
-    assert_said("ok in;ok in;");
+    assert_was_told("ok in;ok in;");
     type(TYPISTS, "over");
-    assert_said("error over unavailable;");
+    assert_was_told("error over unavailable;");
     type(0, "on"); /* goes on */
-    assert_said("ok on;");
+    assert_was_told("ok on;");
 }
 
 static void many_who_watch_are_told_in_slices_between_which_others_have_their_turn(void **state)
@@ -190,15 +126,13 @@ static void many_who_watch_are_told_in_slices_between_which_others_have_their_tu
     const int64_t chat = CHAT;
     for (int i = 0; i < CONNECTIONS; i++)
         assert_true(delivery_watch_replace(world.service.watch, &world.connections[i], &chat, 1));
-    world.others = loop_timer_create(world.service.loop, on_others, NULL);
-    loop_timer_start(world.others, 0);
-    world.frames_wanted = CONNECTIONS - 1;
+    begin_others(world.service.loop, CONNECTIONS - 1);
     type(0, "a");
     wait_until(all_are_told);
     wait_ms(20);
-    assert_int_equal(world.frames, CONNECTIONS - 1);
-    assert_in_range(world.most_between, 1, LIVE_SLICE_FRAMES);
-    loop_timer_destroy(&world.others);
+    assert_int_equal(played.frames, CONNECTIONS - 1);
+    assert_in_range(played.most_between, 1, LIVE_SLICE_FRAMES);
+    loop_timer_destroy(&played.others);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
