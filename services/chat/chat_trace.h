@@ -10,8 +10,8 @@
 /* By user and id, as delivery tells them. */
 struct chat_trace_devices {
     bool known; /* false: delivery did not answer */
-    bool
-        is_pulled; /* the chat was: only who watched it was sent the message, and who that was is kept of nobody */
+    /* The chat was: only who watched it was sent the message, and who that was is not kept. */
+    bool is_pulled;
     const struct delivery_traced_device *devices;
     size_t count;
 };

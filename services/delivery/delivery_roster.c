@@ -217,9 +217,8 @@ size_t delivery_roster_members_at(struct delivery_roster *roster, int64_t seq)
         return roster->member_count + (seq == roster->ended_seq);
     if (roster->steps == NULL)
         make_steps(roster);
-    size_t low = 0,
-           high =
-               roster->step_count; /* the step that holds is before `high`, and not before `low` */
+    /* The step that holds is not before `low`, and before `high`. */
+    size_t low = 0, high = roster->step_count;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         *(roster->steps[middle].seq <= seq ? &low : &high) = middle;

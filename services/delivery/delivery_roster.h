@@ -23,8 +23,8 @@ struct delivery_roster {
     int64_t ended_seq;   /* of the last member_removed, whose subject is still counted at it */
     uint32_t *places; /* user → place of their last span, plus one; NULL until it is asked for */
     size_t place_capacity;
-    struct delivery_roster_step
-        *steps; /* from from_seq on, by seq; NULL until the past is asked for */
+    /* From from_seq on, by seq; NULL until the past is asked for. */
+    struct delivery_roster_step *steps;
     size_t step_count, step_capacity;
 };
 
