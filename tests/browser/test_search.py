@@ -67,6 +67,7 @@ def test_more_is_found_page_by_page_and_nothing_is_told(browse, people):
     browser.type("#search", "message")
     browser.see("#search-results .found.message", "message 69")
     browser.click("#search-results .found.more")
+    browser.see("#search-results .found.message", "message 10")  # or the next click would be on the button that has gone by then
     browser.click("#search-results .found.more")
     browser.see("#search-results .found.message", "message 0")
     found = browser.texts("#search-results .found-text")
